@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GM_BASE_BANNED_H
+#define GM_BASE_BANNED_H
+
+/*
+ * Put before every file by the build (-include). Each of these has a bounded, locale-free or thread-safe sibling in
+ * base/; the headers that declare them are read first, so that only uses fail.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#pragma GCC poison strcpy strcat strtok sprintf vsprintf gets
+#pragma GCC poison atoi atol atoll atof rand srand
+#pragma GCC poison localtime gmtime asctime ctime
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef GM_CORE_SIM_SIM_H
+#define GM_CORE_SIM_SIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "core/catalog/catalog.h"
+
+/*
+ * One simulated world: nodes, boards, MIG instances, workloads with load curves, and faults, all from a specification
+ * and a seed; the same specification, seed and time give the same world, whatever steps were taken to get there.
+ * Behind it stand fronts (the page feed now, an NVML library later); they ask, it never calls out. Not thread-safe.
+ */
+struct gm_sim;
+
+struct gm_sim_spec {
+	uint64_t seed;
+	int gpus;              /* how many boards in all; 1..200000 */
+	int gpus_per_node;     /* 0: 4, or 8 past 64 boards */
+	/* "H100_80GB=8,A100_80GB=12,RTX4090=4": the mix; empty: the seed's mix scaled to `gpus`. Model or variant ids. */
+	struct gm_str models;
+	int64_t start_ms;      /* the world's beginning, wall time */
+	int speed_milli;       /* 1000: real time; 60000: a minute a second */
+	bool faults;           /* overheating, throttling, XID, ECC, a node that goes away now and then */
+	struct gm_str scenario; /* text of a scenario file (YAML is read by the adapter, which gives gm_sim_fault rows); empty: none */
+};
+
+struct gm_sim_pod {
+	const char *namespace_, *pod, *container, *uid;
+	const char *workload; /* "serving", "training", "idle", "notebook" */
+};
+struct gm_sim_instance {
+	int gi_id, ci_id;
+	char uuid[48];
+	const struct gm_mig_profile *profile;
+	int placement_start;
+	int pod;               /* index in pods, -1: free */
+	int64_t memory_used_bytes;
+	int gr_active_centi;   /* of the instance, 0..10000 */
+	int tensor_active_centi, dram_active_centi;
+};
+#define GM_SIM_INSTANCES_MAX 7
+
+struct gm_sim_device {
+	char uuid[48];
+	char serial[16];
+	char pci_bus_id[24];
+	const struct gm_variant *variant;
+	int index;
+	bool mig_enabled;
+	struct gm_sim_instance instances[GM_SIM_INSTANCES_MAX];
+	int instance_count;
+	int pod;               /* index in pods, -1: none (also in MIG mode) */
+	bool lost;             /* fell off the bus: not answered any more */
+	/* state at the time of gm_sim_advance */
+	int utilization_centi; /* 0..10000; meaningless in MIG mode */
+	int memory_copy_centi, encoder_centi, decoder_centi;
+	int sm_active_centi, sm_occupancy_centi, tensor_active_centi, dram_active_centi;
+	int64_t memory_total_bytes, memory_used_bytes, memory_reserved_bytes;
+	int temperature_deci, memory_temperature_deci; /* memory: -1 on boards without the sensor */
+	int64_t power_mw, power_limit_mw, energy_mj;
+	int sm_clock_mhz, memory_clock_mhz;
+	int64_t pcie_tx_bps, pcie_rx_bps, nvlink_bps;
+	int64_t pcie_replay, xid, ecc_sbe, ecc_dbe, remapped_correctable, remapped_uncorrectable;
+	bool row_remap_failure, row_remap_pending;
+	uint64_t throttle_reasons;
+	int fan_centi;         /* -1: passive */
+};
+struct gm_sim_node {
+	char name[64];         /* "worker-01" */
+	bool away;             /* does not answer now */
+	const struct gm_sim_device *devices;
+	size_t device_count;
+};
+
+struct gm_sim *gm_sim_new(const struct gm_sim_spec *spec, struct gm_err *err) GM_CHECKED;
+void gm_sim_free(struct gm_sim *s);
+size_t gm_sim_node_count(const struct gm_sim *s);
+/* The node as of the last advance; valid until the next one. */
+const struct gm_sim_node *gm_sim_node(const struct gm_sim *s, size_t index);
+const struct gm_sim_pod *gm_sim_pod(const struct gm_sim *s, int index);
+/* Moves the whole world, or one node, to a wall time (never back: an earlier time changes nothing). */
+void gm_sim_advance(struct gm_sim *s, int64_t now_ms);
+void gm_sim_advance_node(struct gm_sim *s, size_t index, int64_t now_ms);
+
+GM_DEFINE_AUTO(struct gm_sim, gm_sim_free)
+
+#endif

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// From the answer of the server to what a chart draws, says and tabulates.
+
+export interface SeriesAnswer {
+  metric: string;
+  unit: string;
+  min: (number | null)[];
+  avg: (number | null)[];
+  max: (number | null)[];
+}
+
+export interface MetricsAnswer {
+  deviceId: string;
+  uuid: string;
+  from: string;
+  to: string;
+  step: string;
+  tier: 'memory' | 'raw' | '5m' | '1h' | '1d';
+  series: SeriesAnswer[];
+  timestamps: number[];
+}
+
+export interface SeriesSummary {
+  points: number;
+  gaps: number;
+  min: number | null;
+  avg: number | null;
+  max: number | null;
+  last: number | null;
+}
+
+/** Runs of missing points between measured ones count as one gap each; missing ends are not gaps but absence. */
+export function summarize(s: SeriesAnswer): SeriesSummary {
+  const out: SeriesSummary = { points: 0, gaps: 0, min: null, avg: null, max: null, last: null };
+  let sum = 0;
+  let open = false;
+  for (let k = 0; k < s.avg.length; k++) {
+    const avg = s.avg[k];
+    if (avg === null || avg === undefined) {
+      open = out.points > 0;
+      continue;
+    }
+    if (open) out.gaps++;
+    open = false;
+    out.points++;
+    sum += avg;
+    out.last = avg;
+    const low = s.min[k] ?? avg;
+    const high = s.max[k] ?? avg;
+    if (out.min === null || low < out.min) out.min = low;
+    if (out.max === null || high > out.max) out.max = high;
+  }
+  if (out.points > 0) out.avg = sum / out.points;
+  return out;
+}
+
+/** Whether the buckets hold more than one sample, so that a band between min and max says something. */
+export function hasBand(s: SeriesAnswer): boolean {
+  return s.avg.some((_, k) => s.min[k] !== null && s.max[k] !== null && s.min[k] !== s.max[k]);
+}
+
+export function scaled(values: (number | null)[], factor: number): (number | null)[] {
+  return factor === 1 ? values : values.map((v) => (v === null ? null : v * factor));
+}
+
+/** A y range that starts at zero and leaves some air; a fixed top where the unit has one. */
+export function yRange(max: number | null, top: number | null, floor: number): [number, number] {
+  if (top !== null) return [0, top];
+  return [0, Math.max(floor, (max ?? 0) * 1.12)];
+}

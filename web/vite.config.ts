@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'vitest/config';
+
+// `./` in a build: the server fills <base href> in, so one build serves every context path.
+export default defineConfig(({ command, mode }) => ({
+  plugins: [svelte()],
+  base: command === 'serve' && mode !== 'test' ? '/k8s-monitor/' : './',
+  resolve: mode === 'test' ? { conditions: ['browser'] } : {},
+  build: {
+    target: ['chrome123', 'firefox121', 'safari17.5'],
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  server: {
+    proxy: {
+      '/k8s-monitor/api': process.env.GM_DEV_SERVER ?? 'http://127.0.0.1:8080',
+    },
+  },
+  test: {
+    environment: 'jsdom',
+    include: ['tests/**/*.test.ts'],
+  },
+}));

@@ -16,21 +16,21 @@
 enum gm_lifecycle { GM_LIFECYCLE_UNKNOWN, GM_LIFECYCLE_ACTIVE, GM_LIFECYCLE_EOL };
 
 struct gm_mig_profile {
-	const char *name;    /* "1g.10gb+me" */
-	int nvml_enum;       /* NVML_GPU_INSTANCE_PROFILE_... */
-	int profile_id;      /* nvmlGpuInstanceProfileInfo_t.id */
+	const char *name; /* "1g.10gb+me" */
+	int nvml_enum;	  /* NVML_GPU_INSTANCE_PROFILE_... */
+	int profile_id;	  /* nvmlGpuInstanceProfileInfo_t.id */
 	int compute_slices, memory_slices;
 	int64_t memory_mib;
 	int sm_count, max_instances;
 	int copy_engines, decoders, encoders, jpeg, ofa;
 	const uint8_t *starts; /* allowed first memory slices, rising */
 	size_t start_count;
-	int size;            /* memory slices it occupies */
+	int size;	      /* memory slices it occupies */
 	const char *resource; /* "nvidia.com/mig-1g.10gb.me" */
 };
 
 struct gm_mig_table {
-	const char *id;      /* "H100_80GB" */
+	const char *id; /* "H100_80GB" */
 	int compute_slices, placement_units;
 	const struct gm_mig_profile *profiles;
 	size_t profile_count;
@@ -38,27 +38,27 @@ struct gm_mig_table {
 
 struct gm_variant {
 	const char *id, *model;
-	bool seed;           /* one of the user's fourteen */
+	bool seed; /* one of the user's fourteen */
 	enum gm_lifecycle lifecycle;
-	const char *const *names; /* as NVML says them, NULL-ended */
-	const char *const *labels; /* as GPU feature discovery says them, NULL-ended */
+	const char *const *names;   /* as NVML says them, NULL-ended */
+	const char *const *labels;  /* as GPU feature discovery says them, NULL-ended */
 	const char *const *pci_ids; /* "2330", NULL-ended */
-	const char *architecture; /* "Hopper" */
-	const char *family;       /* "hopper" */
+	const char *architecture;   /* "Hopper" */
+	const char *family;	    /* "hopper" */
 	int cc_major, cc_minor;
 	const char *form_factor;
 	int sm_count;
-	int memory_gb;            /* nominal, the word people know */
-	int64_t memory_mib;       /* NVML's total */
+	int memory_gb;	    /* nominal, the word people know */
+	int64_t memory_mib; /* NVML's total */
 	const char *memory_type;
 	int bandwidth_gbs, tdp_watts;
 	int slowdown_c, shutdown_c, max_operating_c;
-	int nvlink_gbs;           /* -1: none or not known */
+	int nvlink_gbs; /* -1: none or not known */
 	bool fp8, bf16, nvlink;
 	bool mig_capable;
 	int mig_max_instances;
 	const struct gm_mig_table *mig; /* NULL: none */
-	const char *source;       /* where the figures are from */
+	const char *source;		/* where the figures are from */
 };
 
 /* All variants, sorted by id. */

@@ -17,6 +17,7 @@ struct gm_json {
 	uint32_t depth;
 	uint32_t is_array; /* bit per level */
 	bool need_comma;
+	bool after_key; /* a value must follow */
 };
 
 void gm_json_init(struct gm_json *w, struct gm_buf *out);

@@ -30,7 +30,7 @@ struct gm_promtext_reader {
 
 struct gm_promtext_sample {
 	struct gm_str series; /* `name{a="b",...}` or `name`, exactly as it stands, without trailing blanks */
-	struct gm_str value;  /* the number as text; gm_promtext_value reads it */
+	struct gm_str value;  /* the number as text; gm_parse_f64 or gm_parse_fixed reads it */
 	int64_t at_ms;        /* the line's own timestamp; INT64_MIN when it has none */
 };
 
@@ -40,11 +40,15 @@ struct gm_promtext_label {
 };
 
 void gm_promtext_reader_init(struct gm_promtext_reader *r, struct gm_str page, bool openmetrics);
-/* 1: *out is a sample; 0: end of the page; negative: this line is malformed (GM_ERR_PARSE, where = "line N"). */
+/*
+ * 1: *out is a sample; 0: end of the page; negative: this line is malformed (GM_ERR_PARSE, where = "line N").
+ * What stands between the braces is only looked at by gm_promtext_labels: a line is well formed when both accept it.
+ */
 int gm_promtext_next(struct gm_promtext_reader *r, struct gm_promtext_sample *out, struct gm_err *err);
 /*
  * Takes a series apart: the name, and its labels in their order. Values with escapes are unescaped into `scratch`
- * (which the caller resets); others are views of the series. Duplicate label names are an error.
+ * (which the caller resets; it may move, so such values last until the next call with it); others are views of the
+ * series. Duplicate label names are an error.
  */
 int gm_promtext_labels(struct gm_str series, struct gm_buf *scratch, struct gm_str *out_name,
 		       struct gm_promtext_label out[static GM_PROMTEXT_LABELS_MAX], size_t *out_count,
@@ -52,7 +56,7 @@ int gm_promtext_labels(struct gm_str series, struct gm_buf *scratch, struct gm_s
 /* The value of a label, or the empty string ("" equals absent in Prometheus). */
 struct gm_str gm_promtext_label(const struct gm_promtext_label *labels, size_t count, const char *name);
 
-/* True for "text/plain...", false for OpenMetrics, by the answer's Content-Type. */
+/* By the answer's Content-Type: true for "application/openmetrics-text...", false for "text/plain..." and the rest. */
 bool gm_promtext_is_openmetrics(struct gm_str content_type);
 
 /* Writing. One family at a time, its samples behind it; names and labels are checked by assert (they are ours). */

@@ -11,6 +11,10 @@
 #include <string.h>
 #include <time.h>
 
+/* With clang, glibc's fortified forms of these two are macros. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat strtok sprintf vsprintf gets
 #pragma GCC poison atoi atol atoll atof rand srand
 #pragma GCC poison localtime gmtime asctime ctime

@@ -13,7 +13,7 @@
 /* Roles, rising: each may do what those before it may. */
 enum gm_role { GM_ROLE_NONE, GM_ROLE_VIEWER, GM_ROLE_OPERATOR, GM_ROLE_ADMIN, GM_ROLE_COUNT };
 
-#define GM_KEY_NAME_MAX 64 /* bytes of UTF-8 */
+#define GM_KEY_NAME_MAX 64    /* bytes of UTF-8 */
 #define GM_KEY_PREFIX_SIZE 13 /* "gmk_" and 8 characters of the key, and NUL: what lists show */
 
 /* An API key as it is stored: its secret part only as a digest. */
@@ -37,11 +37,11 @@ struct gm_key {
 struct gm_audit {
 	int64_t seq;
 	int64_t at_ms;
-	struct gm_str actor;      /* name of the key, "anonymous", "system" */
-	struct gm_str role;       /* "viewer", "operator", "admin" */
-	struct gm_str address;    /* of the client; empty for the system's own */
-	struct gm_str action;     /* "key.create", "key.revoke", "config.reload", ... */
-	struct gm_str object;     /* what was changed: an id */
+	struct gm_str actor;   /* name of the key, "anonymous", "system" */
+	struct gm_str role;    /* "viewer", "operator", "admin" */
+	struct gm_str address; /* of the client; empty for the system's own */
+	struct gm_str action;  /* "key.create", "key.revoke", "config.reload", ... */
+	struct gm_str object;  /* what was changed: an id */
 	struct gm_str before, after;
 	struct gm_str request_id;
 	uint8_t previous[GM_DIGEST_BYTES];
@@ -59,8 +59,8 @@ struct gm_refused {
 struct gm_audit_query {
 	int64_t before_seq; /* rows with a smaller seq, newest first; 0: from the newest */
 	size_t limit;
-	int64_t from_ms, to_ms;         /* 0: open */
-	struct gm_str actor, action;    /* empty: all; action by prefix */
+	int64_t from_ms, to_ms;	     /* 0: open */
+	struct gm_str actor, action; /* empty: all; action by prefix */
 };
 
 /*

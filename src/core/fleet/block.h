@@ -11,9 +11,10 @@
 
 /*
  * Samples of one series packed by columns: the one form of history, in memory and (zstd around it) in the store.
- * Times as deltas of deltas; each field a presence map where it is not always there, then values divided by their common
- * factor, as deltas, zigzag, varint; a constant column costs a few bytes. Only values are kept, validity beyond "there"
- * is kept as one of measured/derived/estimated a column run. Self-describing: version byte, count, field numbers.
+ * Each field has a presence map where it is not always there, runs of validity and source, and its values divided by
+ * their common factor, predicted by what suits them (last value, running mean, running mean of the steps), the misses as
+ * adaptive Rice codes; a constant column costs a few bytes. Only values are kept: why one is missing is not.
+ * Self-describing: version byte, count, field numbers; a checksum at the end.
  */
 #define GM_BLOCK_SAMPLES_MAX 7200
 
@@ -35,5 +36,10 @@ int gm_block_times(struct gm_str block, int64_t *out_ms, struct gm_err *err) GM_
  */
 int gm_block_column(struct gm_str block, enum gm_field field, int64_t *out_values, uint64_t *out_present,
 		    struct gm_err *err) GM_CHECKED;
+
+/*
+ * All samples, with validity and source of their values; room for info.count. On failure *out may be written in part.
+ */
+int gm_block_samples(struct gm_str block, struct gm_sample *out, struct gm_err *err) GM_CHECKED;
 
 #endif

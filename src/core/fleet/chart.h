@@ -11,7 +11,8 @@
 
 /*
  * A time range cut into at most GM_CHART_POINTS_MAX buckets of `step_ms`, each with min, avg and max of what fell into
- * it: what a chart needs, fed from memory, rows, blocks or rollups alike. Buckets begin at multiples of step_ms.
+ * it: what a chart needs, fed from memory, rows, blocks or rollups alike. Buckets begin at multiples of step_ms:
+ * from_ms is moved back to one, and bucket i begins at from_ms + i * step_ms.
  */
 #define GM_CHART_POINTS_MAX 1500
 

@@ -12,6 +12,8 @@ export default defineConfig(({ command, mode }) => ({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // The chart library changes seldom: in a file of its own it stays in the browser's cache over our versions.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'uplot', test: /node_modules\/uplot/ }] } } },
   },
   server: {
     proxy: {

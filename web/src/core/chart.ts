@@ -63,8 +63,20 @@ export function scaled(values: (number | null)[], factor: number): (number | nul
   return factor === 1 ? values : values.map((v) => (v === null ? null : v * factor));
 }
 
+/** Ticks of a scale whose top is fixed: its ends and the middle where that is a whole number, else round steps. */
+export function fixedTicks(top: number): number[] {
+  const full = Math.ceil(top);
+  if (full % 2 === 0) return [0, full / 2, full];
+  const raw = full / 3;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = ([1, 2, 5, 10].find((m) => m * power >= raw) ?? 10) * power;
+  const out: number[] = [];
+  for (let at = 0; at <= full; at += step) out.push(at);
+  return out;
+}
+
 /** A y range that starts at zero and leaves some air; a fixed top where the unit has one. */
 export function yRange(max: number | null, top: number | null, floor: number): [number, number] {
-  if (top !== null) return [0, top];
+  if (top !== null) return [0, Math.ceil(top)];
   return [0, Math.max(floor, (max ?? 0) * 1.12)];
 }

@@ -113,7 +113,15 @@ export function timeOfText(lang: Lang, zone: Zone, rfc3339: string | null | unde
   return rfc3339 ? time(lang, zone, Date.parse(rfc3339) / 1000, style) : NONE;
 }
 
-/** "3 s", "2 min", "5 h", "4 d" in the language's own short units. */
+/** "27 / 80 GiB": what is used of what there is, in one unit. */
+export function memoryOf(lang: Lang, usedMib: number | null | undefined, totalMib: number | null | undefined): string {
+  const used = memory(lang, usedMib);
+  const total = memory(lang, totalMib);
+  const unit = total.slice(total.lastIndexOf(' '));
+  return `${used.endsWith(unit) ? used.slice(0, -unit.length) : used} / ${total}`;
+}
+
+/** "3s", "2m", "5h", "4d" in the language's own shortest units. */
 export function duration(lang: Lang, seconds: number): string {
   const [value, unit] =
     seconds < 60
@@ -123,7 +131,7 @@ export function duration(lang: Lang, seconds: number): string {
         : seconds < 86400
           ? [seconds / 3600, 'hour']
           : [seconds / 86400, 'day'];
-  return numberFormat(lang, { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: 0 }).format(
+  return numberFormat(lang, { style: 'unit', unit, unitDisplay: 'narrow', maximumFractionDigits: 0 }).format(
     Math.floor(value),
   );
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Where each device's cell lies, and painting it. Few devices: big cells with their value and the node's name above.
-// Many: each node a small block, painted pixel by pixel.
+// Where each device's cell lies, and painting it. Few devices: big cells with their value and the node's name above,
+// nodes in aligned columns that fill the width. Many: each node a small block, painted pixel by pixel.
 
 export interface HeatmapLayout {
-  /** Side of a cell and of the whole picture in CSS pixels. */
-  cell: number;
+  /** Sides of a cell and of the whole picture in CSS pixels. */
+  cellWidth: number;
+  cellHeight: number;
   width: number;
   height: number;
   labelled: boolean;
@@ -12,7 +13,6 @@ export interface HeatmapLayout {
   x: Int32Array;
   y: Int32Array;
   labels: { node: number; x: number; y: number; width: number }[];
-  columnsPerNode: number;
 }
 
 export interface HeatmapGroups {
@@ -24,9 +24,16 @@ export interface HeatmapGroups {
 
 const LABEL_HEIGHT = 18;
 const LABELLED_UP_TO = 400;
-const CELL_BIGGEST = 46;
+const LABELLED_COLUMNS = 8;
+const LABELLED_GAP = 3;
+const LABELLED_BLOCK_GAP = 16;
+const CELL_TALLEST = 46;
+const CELL_WIDEST = 84;
+/** Below this a figure does not fit into a cell. */
 const CELL_LABELLED_SMALLEST = 26;
-const CELL_SMALLEST = 2;
+const SMALL_COLUMNS = 4;
+const SMALL_BIGGEST = 24;
+const SMALL_SMALLEST = 2;
 
 export function groupByNode(order: Uint32Array, nodeOf: Uint32Array): HeatmapGroups {
   const starts: number[] = [];
@@ -43,59 +50,103 @@ export function groupByNode(order: Uint32Array, nodeOf: Uint32Array): HeatmapGro
   return { order, starts, nodes };
 }
 
-export function layoutHeatmap(groups: HeatmapGroups, width: number, maxHeight: number): HeatmapLayout {
-  const count = groups.order.length;
-  if (count <= LABELLED_UP_TO) {
-    for (let cell = CELL_BIGGEST; cell >= CELL_LABELLED_SMALLEST; cell -= 2) {
-      const layout = place(groups, width, cell, true);
-      if (layout.height <= maxHeight || cell === CELL_LABELLED_SMALLEST) return layout;
-    }
-  }
-  let low = CELL_SMALLEST;
-  let high = 24;
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (place(groups, width, middle, false).height <= maxHeight) low = middle;
-    else high = middle - 1;
-  }
-  return place(groups, width, low, false);
+interface Block {
+  columns: number;
+  cellWidth: number;
+  cellHeight: number;
+  gap: number;
+  blockGap: number;
+  head: number;
+  /** Blocks a line; 0: as many as fit. */
+  perLine: number;
 }
 
-function place(groups: HeatmapGroups, width: number, cell: number, labelled: boolean): HeatmapLayout {
+export function layoutHeatmap(groups: HeatmapGroups, width: number, maxHeight: number): HeatmapLayout {
+  if (groups.order.length <= LABELLED_UP_TO) return place(groups, width, labelledBlock(groups, width, maxHeight));
+  for (let cell = SMALL_BIGGEST; cell > SMALL_SMALLEST; cell--) {
+    for (const blockGap of new Set([Math.max(1, cell >> 1), 1])) {
+      const layout = place(groups, width, smallBlock(cell, blockGap));
+      if (layout.height <= maxHeight) return layout;
+    }
+  }
+  return place(groups, width, smallBlock(SMALL_SMALLEST, 1));
+}
+
+function smallBlock(cell: number, blockGap: number): Block {
+  return { columns: SMALL_COLUMNS, cellWidth: cell, cellHeight: cell, gap: 0, blockGap, head: 0, perLine: 0 };
+}
+
+/** The arrangement with the tallest cells that keeps to the height; lines are filled evenly. */
+function labelledBlock(groups: HeatmapGroups, width: number, maxHeight: number): Block {
+  const sizes = groups.starts.map((from, g) => (groups.starts[g + 1] ?? groups.order.length) - from);
+  const biggest = Math.max(1, ...sizes);
+  const columns = Math.min(LABELLED_COLUMNS, biggest, Math.max(1, fit(width, CELL_LABELLED_SMALLEST, LABELLED_GAP)));
+  const rows = Math.ceil(biggest / columns);
+  const least = columns * (CELL_LABELLED_SMALLEST + LABELLED_GAP) - LABELLED_GAP;
+  let best: Block | null = null;
+  for (let perLine = fit(width, least, LABELLED_BLOCK_GAP); perLine >= 1; perLine--) {
+    const lines = Math.ceil(sizes.length / perLine);
+    if (Math.ceil(sizes.length / lines) < perLine) continue;
+    const blockWidth = Math.floor((width + LABELLED_BLOCK_GAP) / perLine) - LABELLED_BLOCK_GAP;
+    const cellWidth = Math.floor((blockWidth + LABELLED_GAP) / columns) - LABELLED_GAP;
+    const room = Math.floor((maxHeight + LABELLED_BLOCK_GAP) / lines) - LABELLED_BLOCK_GAP - LABEL_HEIGHT;
+    const tall = Math.floor((room + LABELLED_GAP) / rows) - LABELLED_GAP;
+    const cellHeight = Math.max(CELL_LABELLED_SMALLEST, Math.min(CELL_TALLEST, tall, cellWidth));
+    if (best && cellHeight <= best.cellHeight) continue;
+    best = {
+      columns,
+      cellWidth: Math.min(cellWidth, CELL_WIDEST),
+      cellHeight,
+      gap: LABELLED_GAP,
+      blockGap: LABELLED_BLOCK_GAP,
+      head: LABEL_HEIGHT,
+      perLine,
+    };
+  }
+  return best!;
+}
+
+/** How many pieces of `size` with `gap` between them go into `width`; at least one. */
+function fit(width: number, size: number, gap: number): number {
+  return Math.max(1, Math.floor((width + gap) / (size + gap)));
+}
+
+function place(groups: HeatmapGroups, width: number, block: Block): HeatmapLayout {
+  const { cellWidth, cellHeight, gap, blockGap, head } = block;
   const count = groups.order.length;
   const x = new Int32Array(count);
   const y = new Int32Array(count);
   const labels: HeatmapLayout['labels'] = [];
-  const gap = labelled ? 3 : 0;
-  const blockGap = labelled ? 16 : Math.max(1, cell >> 1);
-  const head = labelled ? LABEL_HEIGHT : 0;
-  const fullColumns = labelled ? 8 : 4;
-  const step = cell + gap;
+  const fullWidth = block.columns * (cellWidth + gap) - gap;
   let cx = 0;
   let cy = 0;
-  let rowHeight = 0;
+  let lineHeight = 0;
   let used = 0;
+  let inLine = 0;
   for (let g = 0; g < groups.starts.length; g++) {
     const from = groups.starts[g]!;
     const to = groups.starts[g + 1] ?? count;
-    const columns = Math.max(1, Math.min(fullColumns, to - from, Math.floor((width + gap) / step)));
+    const columns = Math.min(block.columns, to - from);
     const rows = Math.ceil((to - from) / columns);
-    const blockWidth = columns * step - gap;
-    if (cx > 0 && cx + blockWidth > width) {
+    // Nodes of unequal size stand in equal columns where they have names; unnamed, each takes what it needs.
+    const blockWidth = block.perLine > 0 ? fullWidth : columns * (cellWidth + gap) - gap;
+    if (inLine > 0 && (block.perLine > 0 ? inLine >= block.perLine : cx + blockWidth > width)) {
       cx = 0;
-      cy += rowHeight + blockGap;
-      rowHeight = 0;
+      cy += lineHeight + blockGap;
+      lineHeight = 0;
+      inLine = 0;
     }
-    if (labelled) labels.push({ node: groups.nodes[g]!, x: cx, y: cy, width: blockWidth });
+    if (head > 0) labels.push({ node: groups.nodes[g]!, x: cx, y: cy, width: blockWidth });
     for (let k = from; k < to; k++) {
-      x[k] = cx + ((k - from) % columns) * step;
-      y[k] = cy + head + Math.floor((k - from) / columns) * step;
+      x[k] = cx + ((k - from) % columns) * (cellWidth + gap);
+      y[k] = cy + head + Math.floor((k - from) / columns) * (cellHeight + gap);
     }
-    rowHeight = Math.max(rowHeight, head + rows * step - gap);
+    lineHeight = Math.max(lineHeight, head + rows * (cellHeight + gap) - gap);
     used = Math.max(used, cx + blockWidth);
     cx += blockWidth + blockGap;
+    inLine++;
   }
-  return { cell, width: used, height: cy + rowHeight, labelled, x, y, labels, columnsPerNode: fullColumns };
+  return { cellWidth, cellHeight, width: used, height: cy + lineHeight, labelled: head > 0, x, y, labels };
 }
 
 /** Fills every cell of a picture of `stride` device pixels a row; `scale` is device pixels a CSS pixel. */
@@ -108,9 +159,9 @@ export function paintCells(
   values: Uint8Array,
   lut: Uint32Array,
 ): void {
-  // Small cells keep a seam of one pixel, or neighbours of one colour would run together.
-  const side = Math.round(layout.cell * scale);
-  const seam = side >= 4 ? 1 : 0;
+  // A seam of one pixel between the GPUs of a node, where it would not take most of the cell.
+  const side = Math.round(layout.cellWidth * scale);
+  const seam = side >= 6 ? 1 : 0;
   const fill = side - seam;
   for (let k = 0; k < order.length; k++) {
     const color = lut[values[order[k]!]!]!;
@@ -122,10 +173,10 @@ export function paintCells(
 
 /** Place (in drawing order) of the cell under a point, -1 between cells. */
 export function cellAt(layout: HeatmapLayout, px: number, py: number): number {
-  const { x, y, cell } = layout;
+  const { x, y, cellWidth, cellHeight } = layout;
   // Rows of blocks are sorted by y only roughly, so this looks at all; 20,000 comparisons take well under 0.1 ms.
   for (let k = 0; k < x.length; k++) {
-    if (px >= x[k]! && px < x[k]! + cell && py >= y[k]! && py < y[k]! + cell) return k;
+    if (px >= x[k]! && px < x[k]! + cellWidth && py >= y[k]! && py < y[k]! + cellHeight) return k;
   }
   return -1;
 }

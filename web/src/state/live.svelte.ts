@@ -8,7 +8,10 @@ import { EventStream, type SseMessage, type StreamState } from '../core/sse';
 /** Three times the usual collection interval: older data is shown dimmed, with its age. */
 export const STALE_AFTER_S = 90;
 const RELOAD_PAUSE_MS = 1_000;
+const RECONNECT_MS = 5_000;
 const HELD_UPDATES = 64;
+/** Tiles older than this are asked for, should the stream not bring them. */
+const OVERVIEW_AFTER_MS = 2_500;
 
 class Live {
   readonly fleet = new Fleet();
@@ -30,16 +33,18 @@ class Live {
   private stream = new EventStream({
     open: (lastId, signal) => request('events?topics=fleet,overview', { accept: 'text/event-stream', signal, lastId }),
     onMessage: (message) => this.onMessage(message),
-    onState: (state, retryMs) => {
-      this.state = state;
-      this.retryAt = retryMs > 0 ? Date.now() + retryMs : 0;
-    },
+    onState: (state, retryMs) => this.onState(state, retryMs),
   });
+  private lost = false;
+  private attempt = 0;
   private reloading = false;
   private lastReload = 0;
+  private lastOverview = 0;
+  private askingOverview = false;
   private held: FleetDelta[] = [];
   private frame = 0;
   private ticker: ReturnType<typeof setInterval> | undefined;
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
 
   start(): void {
     document.addEventListener('visibilitychange', () => this.onVisibility());
@@ -49,10 +54,14 @@ class Live {
 
   stop(): void {
     clearInterval(this.ticker);
+    clearTimeout(this.retryTimer);
+    this.attempt++;
     this.stream.stop();
   }
 
   async connect(): Promise<void> {
+    const attempt = ++this.attempt;
+    clearTimeout(this.retryTimer);
     this.stream.stop();
     this.state = 'connecting';
     try {
@@ -61,37 +70,52 @@ class Live {
         getJson<FleetColumns>('gpu/fleet'),
         getJson<Me>('auth/me').catch(() => null),
       ]);
-      this.fleet.load(columns);
-      this.columns++;
-      this.overview = overview;
+      if (attempt !== this.attempt) return;
+      this.setColumns(columns);
+      this.setOverview(overview);
       this.me = me;
       this.loaded = true;
       this.error = null;
+      this.lost = false;
       this.touched();
       this.stream.start(String(this.fleet.seq));
     } catch (cause) {
+      if (attempt !== this.attempt) return;
       this.error = asApiError(cause);
       this.state = this.error.needsKey ? 'refused' : 'waiting';
       if (this.error.needsKey) return;
-      this.retryAt = Date.now() + 5_000;
-      setTimeout(() => {
-        if (this.error && !this.error.needsKey && !document.hidden) void this.connect();
-      }, 5_000);
+      this.retryAt = Date.now() + RECONNECT_MS;
+      this.retryTimer = setTimeout(() => {
+        if (!document.hidden) void this.connect();
+      }, RECONNECT_MS);
     }
   }
 
   private onVisibility(): void {
     // A hidden tab gives its connection back: a browser has six for a host.
     if (document.hidden) {
+      clearTimeout(this.retryTimer);
+      this.attempt++;
       this.stream.stop();
       this.state = 'paused';
     } else if (this.state === 'paused') void this.connect();
   }
 
+  private onState(state: StreamState, retryMs: number): void {
+    this.state = state;
+    this.retryAt = retryMs > 0 ? Date.now() + retryMs : 0;
+    if (state === 'waiting') this.lost = true;
+    // Behind a connection that was lost may be another process, whose numbers have nothing to do with ours.
+    if (state === 'live' && this.lost) {
+      this.lost = false;
+      void this.reload();
+    }
+  }
+
   private onMessage(message: SseMessage): void {
     if (message.event === 'fleet') this.onDelta(JSON.parse(message.data) as FleetDelta);
     else if (message.event === 'overview') {
-      this.overview = JSON.parse(message.data) as Overview;
+      this.setOverview(JSON.parse(message.data) as Overview);
       this.touched();
     } else if (message.event === 'reset') void this.reload();
   }
@@ -104,6 +128,29 @@ class Live {
     }
     if (!this.fleet.apply(delta)) void this.reload();
     else this.touched();
+    if (Date.now() - this.lastOverview > OVERVIEW_AFTER_MS) void this.askOverview();
+  }
+
+  private setColumns(columns: FleetColumns): void {
+    this.fleet.load(columns);
+    this.columns++;
+  }
+
+  private setOverview(overview: Overview): void {
+    this.overview = overview;
+    this.lastOverview = Date.now();
+  }
+
+  private async askOverview(): Promise<void> {
+    if (this.askingOverview) return;
+    this.askingOverview = true;
+    try {
+      this.setOverview(await getJson<Overview>('gpu/overview'));
+    } catch {
+      // The stream's own state tells of a lost connection; the next update asks again.
+      this.lastOverview = Date.now();
+    }
+    this.askingOverview = false;
   }
 
   private async reload(): Promise<void> {
@@ -115,12 +162,11 @@ class Live {
     this.lastReload = Date.now();
     let whole = true;
     try {
-      this.fleet.load(await getJson<FleetColumns>('gpu/fleet'));
-      this.columns++;
+      this.setColumns(await getJson<FleetColumns>('gpu/fleet'));
       for (const delta of this.held) whole = whole && this.fleet.apply(delta);
       this.touched();
-    } catch (cause) {
-      this.error = asApiError(cause);
+    } catch {
+      // The hole is still there, so the next update comes back here.
     }
     this.reloading = false;
     if (!whole) void this.reload();

@@ -10,9 +10,12 @@ export function reasonOf(quality: string | undefined): string {
 }
 
 export function healthReason(code: string): string {
-  const xid = /^xid_(\d+)$/.exec(code);
-  if (xid) return t('reason.xid', { n: xid[1]! });
   const key = `reason.${code}`;
+  return isKey(key) ? t(key) : code;
+}
+
+export function throttleReason(code: string): string {
+  const key = `throttle.${code}`;
   return isKey(key) ? t(key) : code;
 }
 

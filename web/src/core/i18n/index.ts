@@ -9,12 +9,17 @@ export const LANGS: readonly Lang[] = ['ko', 'en'];
 
 export type Params = Record<string, string | number>;
 
+const PLACEHOLDER = /\{(\w+)(?:\|([^|}]*)\|([^|}]*))?\}/g;
+
+/** Fills `{name}`, and chooses in `{name|one|many}` by whether the value is written "1". */
 export function translate(lang: Lang, key: Key, params?: Params): string {
   const text = DICTIONARIES[lang][key];
   if (!params) return text;
-  return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
+  return text.replace(PLACEHOLDER, (whole, name: string, one?: string, many?: string) => {
     const value = params[name];
-    return value === undefined ? whole : String(value);
+    if (value === undefined) return whole;
+    if (one === undefined) return String(value);
+    return String(value) === '1' ? one : (many ?? '');
   });
 }
 

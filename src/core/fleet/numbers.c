@@ -54,12 +54,8 @@ static inline void forecast_learn(struct forecast *f, struct predictor p, uint64
  * single outlier moves it little, for it is cut to OUTLIER times the mean.
  */
 #define UNARY_MAX 20
-#ifndef OUTLIER
-#define OUTLIER 8
-#endif
-#ifndef WINDOW_SHIFT
+#define OUTLIER 4
 #define WINDOW_SHIFT 4
-#endif
 #define K_MAX 56
 
 struct rice {

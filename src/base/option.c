@@ -48,14 +48,15 @@ union gm_option_value gm_option_load(const struct gm_options *o, const struct gm
 	return v;
 }
 
-static void list_fini(struct gm_option_list *l)
+void gm_option_list_fini(struct gm_option_list *l)
 {
 	for (size_t i = 0; i < l->count; i++)
 		free(l->items[i]);
 	free(l->items);
+	*l = (struct gm_option_list){ 0 };
 }
 
-static void map_fini(struct gm_option_map *m)
+void gm_option_map_fini(struct gm_option_map *m)
 {
 	for (size_t i = 0; i < m->count; i++) {
 		free(m->items[i].key);
@@ -63,13 +64,15 @@ static void map_fini(struct gm_option_map *m)
 		free(m->items[i].where);
 	}
 	free(m->items);
+	*m = (struct gm_option_map){ 0 };
 }
 
-static void maps_fini(struct gm_option_maps *m)
+void gm_option_maps_fini(struct gm_option_maps *m)
 {
 	for (size_t i = 0; i < m->count; i++)
-		map_fini(&m->items[i]);
+		gm_option_map_fini(&m->items[i]);
 	free(m->items);
+	*m = (struct gm_option_maps){ 0 };
 }
 
 static void value_fini(enum gm_option_type type, union gm_option_value *v)
@@ -89,13 +92,13 @@ static void value_fini(enum gm_option_type type, union gm_option_value *v)
 		gm_secret_fini(&v->secret);
 		break;
 	case GM_OPTION_LIST:
-		list_fini(&v->list);
+		gm_option_list_fini(&v->list);
 		break;
 	case GM_OPTION_MAP:
-		map_fini(&v->map);
+		gm_option_map_fini(&v->map);
 		break;
 	case GM_OPTION_MAPS:
-		maps_fini(&v->maps);
+		gm_option_maps_fini(&v->maps);
 		break;
 	}
 }
@@ -481,7 +484,9 @@ int gm_option_set(struct gm_options *o, const struct gm_option *opt, struct gm_s
 	union gm_option_value v = { 0 };
 
 	gm_err_reset(err);
-	int rc = parse_value(opt, gm_str_trim(text), &v, err);
+	if (opt->type != GM_OPTION_TEXT && opt->type != GM_OPTION_SECRET)
+		text = gm_str_trim(text);
+	int rc = parse_value(opt, text, &v, err);
 	if (rc < 0) {
 		value_fini(opt->type, &v);
 		return fail_at_origin(origin, rc, err);

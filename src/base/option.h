@@ -63,6 +63,11 @@ struct gm_option_maps {
 	size_t count;
 };
 
+/* For those who build such values themselves; what is in an option table is freed with it. */
+void gm_option_list_fini(struct gm_option_list *l);
+void gm_option_map_fini(struct gm_option_map *m);
+void gm_option_maps_fini(struct gm_option_maps *m);
+
 /* Where a value came from; later kinds overlay earlier ones. */
 enum gm_origin_kind { GM_ORIGIN_DEFAULT, GM_ORIGIN_PROFILE, GM_ORIGIN_FILE, GM_ORIGIN_ENV, GM_ORIGIN_FLAG };
 struct gm_origin {
@@ -88,7 +93,8 @@ const char *gm_option_nearest(const struct gm_options *o, struct gm_str key);
 
 /*
  * Sets one value from text as an environment variable or a flag gives it. Lists: "a,b" or "[a, b]"; maps:
- * "k=v,k2=v2". On failure the old value stays and err->where is origin->where.
+ * "k=v,k2=v2" or "{k: v}"; lists of maps: "a,b" or "[{k: v}, {k: w}]". Blanks around it are dropped unless it is a text
+ * or a secret. On failure the old value stays and err->where is origin->where.
  */
 int gm_option_set(struct gm_options *o, const struct gm_option *opt, struct gm_str text, const struct gm_origin *origin,
 		  struct gm_err *err) GM_CHECKED;
@@ -113,5 +119,10 @@ void gm_option_env_name(const char *key, struct gm_buf *out);
 void gm_options_help(const struct gm_option *table, size_t count, struct gm_buf *out);
 /* A Markdown table for docs/configuration.md. */
 void gm_options_markdown(const struct gm_option *table, size_t count, struct gm_buf *out);
+
+GM_DEFINE_AUTO_VALUE(struct gm_option_list, gm_option_list_fini)
+GM_DEFINE_AUTO_VALUE(struct gm_option_map, gm_option_map_fini)
+GM_DEFINE_AUTO_VALUE(struct gm_option_maps, gm_option_maps_fini)
+GM_DEFINE_AUTO_VALUE(struct gm_options, gm_options_fini)
 
 #endif

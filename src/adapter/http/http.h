@@ -74,7 +74,7 @@ struct gm_http_request {
 struct gm_http_response {
 	int status;		   /* 0: route->success, or 200 */
 	const char *content_type;  /* NULL: application/json; a literal or in the arena */
-	const char *cache_control; /* NULL: no-store, or "no-cache" when there is an ETag */
+	const char *cache_control; /* NULL: "no-store", with an ETag "private, no-cache" */
 	struct gm_buf body;
 	struct gm_str etag; /* without quotes; empty: none. With one, If-None-Match is answered with 304 */
 	struct gm_http_header headers[GM_HTTP_RESPONSE_HEADERS_MAX]; /* further ones, e.g. Location */
@@ -111,7 +111,7 @@ enum gm_http_gzip {
 };
 struct gm_http_shared_info {
 	const char *content_type;  /* NULL: application/json; copied */
-	const char *cache_control; /* NULL: no-cache; copied */
+	const char *cache_control; /* NULL: "private, no-cache"; copied */
 	enum gm_http_gzip gzip;
 	struct gm_str etag; /* without quotes, ASCII; empty: made from the bytes. Copied */
 };
@@ -137,7 +137,7 @@ struct gm_http_stream_ops {
 /*
  * Turns the request into a stream; on success the stream owns take_ctx. *out is a reference for the caller, to wake it
  * with and to unref (out NULL: none). GM_ERR_LIMITED: too many in all or from this address, take_ctx is still the
- * caller's. `content_type` NULL: text/event-stream.
+ * caller's. res->content_type NULL: text/event-stream.
  */
 int gm_http_stream_open(struct gm_http_request *req, struct gm_http_response *res, const struct gm_http_stream_ops *ops,
 			void *take_ctx, struct gm_http_stream **out, struct gm_err *err) GM_CHECKED;
@@ -147,6 +147,9 @@ struct gm_http_stream *gm_http_stream_ref(struct gm_http_stream *s);
 void gm_http_stream_unref(struct gm_http_stream *s);
 /* True when the client is gone or the server stops. */
 bool gm_http_stream_ended(const struct gm_http_stream *s);
+/* For tests of handlers: asks the stream as the server would; ends it (NULL is fine). */
+ssize_t gm_http_stream_read(struct gm_http_stream *s, char *buf, size_t max);
+void gm_http_stream_discard(struct gm_http_stream *s);
 
 /* Texts are borrowed until gm_http_server_free. 0 or NULL takes the default in brackets. */
 struct gm_http_conf {
@@ -170,6 +173,12 @@ struct gm_http_conf {
 	 */
 	int (*identify)(void *ctx, const struct gm_http_peer *peer, struct gm_str authorization,
 			struct gm_identity *out, struct gm_err *err);
+	/*
+	 * Does a client of this address count as this very machine (gm_http_peer.loopback)? Asked once a connection.
+	 * NULL: loopback addresses do. A container whose port is published on the host's loopback only sees the
+	 * address of the bridge: whoever sets it up so says so here.
+	 */
+	bool (*is_local)(void *ctx, const char *address);
 	/* Each 401, 403 and 429. NULL: none. */
 	void (*refused)(void *ctx, const struct gm_http_peer *peer, int status);
 	/* Each answered request (stream: its begin); route NULL when none was found. NULL: none. */
@@ -181,7 +190,7 @@ struct gm_http_conf {
 	size_t streams_max;		/* [2500] */
 	size_t streams_per_address_max; /* [64] */
 	size_t body_max_bytes;		/* [1 MiB] -> 413 */
-	size_t header_max_bytes;	/* all headers and the request line [16 KiB] -> 431 */
+	size_t header_max_bytes;	/* all headers and the request line [10 KiB] -> 431 */
 	size_t target_max_bytes;	/* path and query [4 KiB] -> 414 */
 	int64_t request_deadline_ms;	/* from the request line to the last byte of the body [15 s] -> cut */
 	int64_t idle_timeout_ms;	/* nothing moves: keep-alive, a client that does not read [60 s] */

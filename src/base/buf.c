@@ -158,7 +158,7 @@ void gm_buf_add_fixed(struct gm_buf *b, int64_t value, unsigned decimals)
 	uint64_t scale = gm_pow10_u64[decimals], all = magnitude(value);
 	uint64_t whole = all / scale, part = all % scale;
 	if (part == 0) {
-		gm_buf_add_i64(b, value < 0 ? -(int64_t)whole : (int64_t)whole);
+		gm_buf_add_i64(b, value < 0 ? (int64_t)-whole : (int64_t)whole);
 		return;
 	}
 	for (; part % 10 == 0; part /= 10)

@@ -9,12 +9,14 @@
 
 /* Printing. */
 
+/* So that a printed list or map is one for YAML too. */
 static bool needs_quotes(struct gm_str s)
 {
-	if (s.n == 0 || s.p[0] == ' ' || s.p[s.n - 1] == ' ' || s.p[s.n - 1] == ':')
+	if (s.n == 0 || strchr(" #*&!|>%@`'?-", s.p[0]) || s.p[s.n - 1] == ' ' || s.p[s.n - 1] == ':')
 		return true;
 	for (size_t i = 0; i < s.n; i++)
-		if (strchr(",=\"\\{}[]", s.p[i]) || (s.p[i] == ':' && s.p[i + 1] == ' '))
+		if (strchr(",=\"\\{}[]", s.p[i]) ||
+		    ((s.p[i] == ':' || s.p[i] == ' ') && (s.p[i + 1] == ' ' || s.p[i + 1] == '#')))
 			return true;
 	return false;
 }

@@ -509,19 +509,33 @@ static struct gm_option_map copy_map(const struct gm_option_map *m)
 	return (struct gm_option_map){ .items = items.items, .count = items.count };
 }
 
-int gm_option_set_list(struct gm_options *o, const struct gm_option *opt, const struct gm_option_list *value,
-		       const struct gm_origin *origin, struct gm_err *err)
+static struct gm_option_list copy_list(const struct gm_option_list *l)
 {
 	list_vec items = { 0 };
 
+	for (size_t i = 0; i < l->count; i++)
+		gm_vec_push(&items, gm_xstrdup(l->items[i]));
+	return (struct gm_option_list){ .items = items.items, .count = items.count };
+}
+
+static struct gm_option_maps copy_maps(const struct gm_option_maps *m)
+{
+	map_vec items = { 0 };
+
+	for (size_t i = 0; i < m->count; i++)
+		gm_vec_push(&items, copy_map(&m->items[i]));
+	return (struct gm_option_maps){ .items = items.items, .count = items.count };
+}
+
+int gm_option_set_list(struct gm_options *o, const struct gm_option *opt, const struct gm_option_list *value,
+		       const struct gm_origin *origin, struct gm_err *err)
+{
 	assert(opt->type == GM_OPTION_LIST);
 	gm_err_reset(err);
 	int rc = check_list(opt, value, err);
 	if (rc < 0)
 		return fail_at_origin(origin, rc, err);
-	for (size_t i = 0; i < value->count; i++)
-		gm_vec_push(&items, gm_xstrdup(value->items[i]));
-	union gm_option_value v = { .list = { .items = items.items, .count = items.count } };
+	union gm_option_value v = { .list = copy_list(value) };
 	store(o, opt, &v, origin);
 	return 0;
 }
@@ -542,18 +556,47 @@ int gm_option_set_map(struct gm_options *o, const struct gm_option *opt, const s
 int gm_option_set_maps(struct gm_options *o, const struct gm_option *opt, const struct gm_option_maps *value,
 		       const struct gm_origin *origin, struct gm_err *err)
 {
-	map_vec items = { 0 };
-
 	assert(opt->type == GM_OPTION_MAPS);
 	gm_err_reset(err);
 	int rc = check_maps(opt, value, err);
 	if (rc < 0)
 		return fail_at_origin(origin, rc, err);
-	for (size_t i = 0; i < value->count; i++)
-		gm_vec_push(&items, copy_map(&value->items[i]));
-	union gm_option_value v = { .maps = { .items = items.items, .count = items.count } };
+	union gm_option_value v = { .maps = copy_maps(value) };
 	store(o, opt, &v, origin);
 	return 0;
+}
+
+void gm_option_copy(struct gm_options *to, const struct gm_options *from, const struct gm_option *opt)
+{
+	union gm_option_value old = gm_option_load(from, opt), v = old;
+
+	switch (opt->type) {
+	case GM_OPTION_BOOL:
+	case GM_OPTION_INT:
+	case GM_OPTION_DURATION:
+	case GM_OPTION_BYTES:
+	case GM_OPTION_ENUM:
+	case GM_OPTION_MONEY:
+		break;
+	case GM_OPTION_TEXT:
+		v.text = gm_xstrdup(old.text);
+		break;
+	case GM_OPTION_SECRET:
+		v.secret = (struct gm_secret){ 0 };
+		if (old.secret.p)
+			gm_secret_set(&v.secret, gm_str_n(old.secret.p, old.secret.n));
+		break;
+	case GM_OPTION_LIST:
+		v.list = copy_list(&old.list);
+		break;
+	case GM_OPTION_MAP:
+		v.map = copy_map(&old.map);
+		break;
+	case GM_OPTION_MAPS:
+		v.maps = copy_maps(&old.maps);
+		break;
+	}
+	store(to, opt, &v, gm_option_origin(from, opt));
 }
 
 void gm_options_init(struct gm_options *o, const struct gm_option *table, size_t count, void *target)

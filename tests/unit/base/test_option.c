@@ -275,6 +275,26 @@ static void test_option_same_compares_values(void **state)
 	gm_options_fini(&other);
 }
 
+static void test_option_copy_takes_value_and_origin(void **state)
+{
+	struct fixture *f = *state;
+	struct conf other_conf;
+	struct gm_options other;
+
+	for (size_t i = 0; i < GM_LEN(GOOD); i++)
+		assert_int_equal(set(f, GOOD[i].key, GOOD[i].text), 0);
+	assert_int_equal(set(f, "a.password", "hunter2"), 0);
+	gm_options_init(&other, TABLE, GM_LEN(TABLE), &other_conf);
+	for (size_t i = 0; i < GM_LEN(TABLE); i++) {
+		assert_false(gm_option_same(&f->o, &other, &TABLE[i]) && TABLE[i].type != GM_OPTION_BOOL);
+		gm_option_copy(&other, &f->o, &TABLE[i]);
+		assert_true(gm_option_same(&f->o, &other, &TABLE[i]));
+		assert_string_equal(gm_option_origin(&other, &TABLE[i])->where, "--set");
+	}
+	assert_ptr_not_equal(f->conf.name, other_conf.name);
+	gm_options_fini(&other);
+}
+
 static void test_option_nearest_offers_the_slip(void **state)
 {
 	struct fixture *f = *state;
@@ -330,6 +350,7 @@ int main(void)
 		TEST(test_option_set_copies_lists_and_maps),
 		TEST(test_option_names_the_place_of_a_pair),
 		TEST(test_option_same_compares_values),
+		TEST(test_option_copy_takes_value_and_origin),
 		TEST(test_option_nearest_offers_the_slip),
 		TEST(test_option_env_name_drops_dashes),
 		TEST(test_option_help_and_docs_name_every_row),

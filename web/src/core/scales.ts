@@ -84,7 +84,8 @@ export function luminanceOf(word: number): number {
 }
 
 export function inkOn(word: number): string {
-  return luminanceOf(word) > 0.18 ? '#0d1117' : '#ffffff';
+  // Pure black: with anything lighter no ink would reach 4.5:1 on the greys in the middle of the ramp.
+  return luminanceOf(word) > 0.179 ? '#000000' : '#ffffff';
 }
 
 /** What a canvas cannot read from the style sheet. */

@@ -13,9 +13,11 @@ export class SseParser {
   lastId: string | null = null;
 
   push(chunk: string): SseMessage[] {
-    this.rest += chunk;
+    const all = this.rest + chunk;
+    // A CR at the end may be the first half of a CRLF: it waits for what follows.
+    const whole = all.endsWith('\r') ? all.length - 1 : all.length;
     const out: SseMessage[] = [];
-    const text = this.rest.replace(/\r\n?/g, '\n');
+    const text = all.slice(0, whole).replace(/\r\n?/g, '\n');
     let from = 0;
     for (;;) {
       const end = text.indexOf('\n\n', from);
@@ -24,7 +26,7 @@ export class SseParser {
       if (message) out.push(message);
       from = end + 2;
     }
-    this.rest = text.slice(from);
+    this.rest = text.slice(from) + all.slice(whole);
     return out;
   }
 

@@ -164,6 +164,7 @@ export const en = {
   'device.podsNone': 'Nothing holds this GPU.',
   'device.mig': 'MIG layout',
   'device.migOff': 'MIG is off. This board could hold: {profiles}.',
+  'device.migOffOnly': 'MIG is off.',
   'device.facts': 'Details',
   'device.uuid': 'UUID',
   'device.product': 'Product',

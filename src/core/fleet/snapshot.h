@@ -22,21 +22,21 @@ const char *gm_health_name(enum gm_health h); /* "ok", "degraded", "failed", "un
 
 /* Why a device is not ok: bits, each with a code for the wire. */
 #define GM_HEALTH_REASON_LIST(X)                                                                                       \
-	X(SILENT, "silent")                   /* its source does not answer */                                         \
-	X(HOT, "hot")                         /* at or above the board's slowdown threshold, or 90 C */                \
-	X(XID_HARDWARE, "xid_hardware")       /* 48 63 64 74 79 92 94 95 119 120 ... */                                \
+	X(SILENT, "silent")		      /* its source does not answer */                                         \
+	X(HOT, "hot")			      /* at or above the board's slowdown threshold, or 90 C */                \
+	X(XID_HARDWARE, "xid_hardware")	      /* 48 63 64 74 79 92 94 95 119 120 ... */                                \
 	X(ECC_UNCORRECTED, "ecc_uncorrected") /* the counter rose */                                                   \
 	X(ROW_REMAP_FAILURE, "row_remap_failure")                                                                      \
 	X(ROW_REMAP_PENDING, "row_remap_pending")                                                                      \
-	X(THROTTLED, "throttled") /* hardware slowdown, thermal or power brake */                                      \
-	X(LOST, "lost")           /* its node answers, the board does not */                                           \
+	X(THROTTLED, "throttled")   /* hardware slowdown, thermal or power brake */                                    \
+	X(LOST, "lost")		    /* its node answers, the board does not */                                         \
 	X(NEVER_SEEN, "never_seen") /* known from the store, not seen since the start */
 
 enum gm_health_reason_position {
 #define GM_HEALTH_REASON_POSITION(name, text) GM_HEALTH_REASON_POSITION_##name,
 	GM_HEALTH_REASON_LIST(GM_HEALTH_REASON_POSITION)
 #undef GM_HEALTH_REASON_POSITION
-	GM_HEALTH_REASON_COUNT
+		GM_HEALTH_REASON_COUNT
 };
 #define GM_REASON(name) (UINT32_C(1) << GM_HEALTH_REASON_POSITION_##name)
 const char *gm_health_reason_name(unsigned position);
@@ -61,36 +61,35 @@ struct gm_pod_ref {
 struct gm_instance {
 	uint32_t series;
 	int gi_id, ci_id;
-	const char *id;      /* "worker-01-GPU-00-MIG-1.0" */
-	const char *uuid;    /* "" when not known */
-	const char *profile; /* "3g.40gb" */
-	const struct gm_mig_profile *known; /* the catalogue's row, or NULL */
+	const char *id;			     /* "worker-01-GPU-00-MIG-1.0" */
+	const char *uuid;		     /* "" when not known */
+	const char *profile;		     /* "3g.40gb" */
+	const struct gm_mig_profile *known;  /* the catalogue's row, or NULL */
 	int placement_start, placement_size; /* -1: not known */
-	int64_t memory_total_bytes;          /* -1: not known */
+	int64_t memory_total_bytes;	     /* -1: not known */
 	struct gm_sample sample;
 	const struct gm_pod_ref *pods;
 	size_t pod_count;
 };
 
 struct gm_device {
-	uint32_t series;   /* numbers its history */
-	uint32_t position; /* in snapshot->devices: stable until layout_seq changes */
-	const char *id;    /* "worker-01-GPU-00" */
+	uint32_t series; /* numbers its history */
+	const char *id;	 /* "worker-01-GPU-00" */
 	const char *uuid;
 	const char *cluster, *node;
 	int index;
-	const char *model;              /* never NULL; made from the product's name when the catalogue has none */
+	const char *model;		  /* never NULL; made from the product's name when the catalogue has none */
 	const struct gm_variant *variant; /* NULL: not in the catalogue */
 	const char *product_name, *driver_version, *pci_bus_id, *serial; /* "" when not known */
-	int64_t memory_total_bytes;     /* -1: not known */
+	int64_t memory_total_bytes;					 /* -1: not known */
 	enum gm_mig_mode mig_mode;
-	bool managed;                   /* supported-models and pool allow us to allocate and repartition it */
+	bool managed; /* supported-models and pool allow us to allocate and repartition it */
 	enum gm_health health;
-	uint32_t health_reasons;        /* GM_REASON bits */
+	uint32_t health_reasons; /* GM_REASON bits */
 	enum gm_page_kind source;
-	const char *target;             /* key of the source in force */
+	const char *target; /* key of the source in force */
 	int64_t first_seen_ms, last_seen_ms;
-	int64_t hourly_micros;          /* rate of the whole board; -1: no rate is known */
+	int64_t hourly_micros; /* rate of the whole board; -1: no rate is known */
 	struct gm_sample sample;
 	const struct gm_instance *instances;
 	size_t instance_count;
@@ -99,17 +98,23 @@ struct gm_device {
 	struct gm_cache_slot *cache; /* one slot for the reader that renders it */
 };
 
-enum gm_node_state { GM_NODE_READY, GM_NODE_DEGRADED /* some device is not ok */, GM_NODE_STALE, GM_NODE_UNKNOWN, GM_NODE_STATE_COUNT };
+enum gm_node_state {
+	GM_NODE_READY,
+	GM_NODE_DEGRADED /* some device is not ok */,
+	GM_NODE_STALE,
+	GM_NODE_UNKNOWN,
+	GM_NODE_STATE_COUNT
+};
 const char *gm_node_state_name(enum gm_node_state s);
 
 /* Sums over devices; added up from nodes to the fleet. */
 struct gm_totals {
 	uint32_t devices, health[GM_HEALTH_COUNT];
 	uint32_t mig_enabled, gpu_instances, mig_instances; /* GPU instances; compute instances */
-	uint32_t utilization_count;  /* devices with a value now */
-	int64_t utilization_sum;     /* of centi-percent */
-	uint32_t utilization_histogram[101]; /* whole per cent, for quantiles */
-	uint32_t idle, hot;          /* < 5 %; > 85 C */
+	uint32_t utilization_count;			    /* devices with a value now */
+	int64_t utilization_sum;			    /* of centi-percent */
+	uint32_t utilization_histogram[101];		    /* whole per cent, for quantiles */
+	uint32_t idle, hot;				    /* < 5 %; > 85 C */
 	uint32_t memory_count;
 	int64_t memory_total_bytes, memory_used_bytes; /* total over all known, used over measured */
 	uint32_t power_count;
@@ -140,7 +145,7 @@ struct gm_profile_count {
 
 struct gm_snapshot {
 	atomic_uint refs;
-	uint64_t seq;        /* rises with each snapshot */
+	uint64_t seq;	     /* rises with each snapshot */
 	uint64_t layout_seq; /* the seq at which devices last came, went or moved: positions hold from there on */
 	int64_t at_ms;
 	struct gm_node *const *nodes; /* sorted by cluster, name */
@@ -167,6 +172,11 @@ void gm_snapshot_unref(const struct gm_snapshot *s);
 const struct gm_device *gm_snapshot_device(const struct gm_snapshot *s, struct gm_str id_or_uuid);
 const struct gm_instance *gm_snapshot_instance(const struct gm_snapshot *s, struct gm_str id_or_uuid,
 					       const struct gm_device **out_device);
+/*
+ * Where a device of this snapshot stands in s->devices; holds until layout_seq changes. It belongs to the snapshot, not
+ * to the device, so that a node that joins does not make all those behind it new.
+ */
+uint32_t gm_snapshot_position(const struct gm_snapshot *s, const struct gm_device *device);
 /* NULL when absent; cluster "" takes the first. */
 const struct gm_node *gm_snapshot_node(const struct gm_snapshot *s, struct gm_str cluster, struct gm_str name);
 

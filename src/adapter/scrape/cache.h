@@ -36,6 +36,7 @@ struct gm_cached_device {
 	uint16_t instances_first, instances_count;
 	uint16_t pods_first, pods_count;
 	uint8_t mig_mode;
+	int64_t memory_total_bytes; /* as last told; 0: never */
 };
 
 struct gm_cached_instance {
@@ -44,6 +45,7 @@ struct gm_cached_instance {
 	int16_t placement_start, placement_size;
 	uint16_t device;
 	uint16_t pods_first, pods_count;
+	int64_t memory_total_bytes; /* as last told; 0: never */
 };
 
 struct gm_page_cache {

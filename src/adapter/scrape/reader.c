@@ -281,12 +281,22 @@ static bool read_values(struct gm_page_reader *r, const struct gm_page_cache *c,
 	return found == c->line_count || out->bad_lines > GM_PAGE_BAD_LINES_MAX;
 }
 
-static int64_t total_of(const struct gm_sample *s)
+/*
+ * The total of its parts. Each part is rounded to whole MiB, so the sum wavers by a few; the first one is kept, since a
+ * board whose size changes from scrape to scrape would be news each time.
+ */
+static int64_t total_of(const struct gm_sample *s, int64_t *kept)
 {
+	const int64_t waver = INT64_C(4) << 20;
+	int64_t total;
+
 	if (!gm_sample_has(s, GM_FIELD_MEMORY_USED) || !gm_sample_has(s, GM_FIELD_MEMORY_FREE))
-		return -1;
-	return s->value[GM_FIELD_MEMORY_USED] + s->value[GM_FIELD_MEMORY_FREE] +
-	       (gm_sample_has(s, GM_FIELD_MEMORY_RESERVED) ? s->value[GM_FIELD_MEMORY_RESERVED] : 0);
+		return *kept > 0 ? *kept : -1;
+	total = s->value[GM_FIELD_MEMORY_USED] + s->value[GM_FIELD_MEMORY_FREE] +
+		(gm_sample_has(s, GM_FIELD_MEMORY_RESERVED) ? s->value[GM_FIELD_MEMORY_RESERVED] : 0);
+	if (total < *kept - waver || total > *kept + waver)
+		*kept = total;
+	return *kept;
 }
 
 /* DCGM gives a slice no utilisation; the share of time its engine was active is one. Without it: unsupported, not 0. */
@@ -320,7 +330,7 @@ static void finish_dcgm_device(struct gm_page_reader *r, struct gm_obs_device *d
 		use_engine_time(&r->instances.items[d->instances_first + i].sample);
 }
 
-static void finish(struct gm_page_reader *r, const struct gm_page_cache *c, int64_t at_ms)
+static void finish(struct gm_page_reader *r, struct gm_page_cache *c, int64_t at_ms)
 {
 	for (size_t i = 0; i < r->devices.count; i++) {
 		struct gm_obs_device *d = &r->devices.items[i];
@@ -328,16 +338,44 @@ static void finish(struct gm_page_reader *r, const struct gm_page_cache *c, int6
 		if (c->kind == GM_PAGE_DCGM)
 			finish_dcgm_device(r, d);
 		if (d->memory_total_bytes < 0)
-			d->memory_total_bytes = total_of(&d->sample);
+			d->memory_total_bytes = total_of(&d->sample, &c->devices[i].memory_total_bytes);
 		if (d->sample.at_ms == 0)
 			d->sample.at_ms = at_ms;
 		for (size_t k = 0; k < d->instances_count; k++) {
 			struct gm_obs_instance *it = &r->instances.items[d->instances_first + k];
 
 			if (it->memory_total_bytes < 0)
-				it->memory_total_bytes = total_of(&it->sample);
+				it->memory_total_bytes =
+					total_of(&it->sample, &c->instances[d->instances_first + k].memory_total_bytes);
 			if (it->sample.at_ms == 0)
 				it->sample.at_ms = d->sample.at_ms;
+		}
+	}
+}
+
+/* What the page itself does not hold outlives its being learnt anew. */
+static void keep_totals(const struct gm_page_cache *old, struct gm_page_cache *c)
+{
+	for (size_t i = 0; old && i < c->device_count; i++) {
+		struct gm_cached_device *d = &c->devices[i];
+		const struct gm_cached_device *o = old->devices;
+
+		while (o < old->devices + old->device_count &&
+		       !gm_str_eq(gm_cache_text(old, o->uuid), gm_cache_text(c, d->uuid)))
+			o++;
+		if (o == old->devices + old->device_count)
+			continue;
+		d->memory_total_bytes = o->memory_total_bytes;
+		for (size_t k = 0; k < d->instances_count; k++) {
+			struct gm_cached_instance *it = &c->instances[d->instances_first + k];
+
+			for (size_t n = 0; n < o->instances_count; n++) {
+				const struct gm_cached_instance *was = &old->instances[o->instances_first + n];
+
+				if (was->gi_id == it->gi_id && was->ci_id == it->ci_id &&
+				    gm_str_eq(gm_cache_text(old, was->profile), gm_cache_text(c, it->profile)))
+					it->memory_total_bytes = was->memory_total_bytes;
+			}
 		}
 	}
 }
@@ -392,6 +430,7 @@ int gm_page_read(struct gm_page_reader *r, struct gm_page_cache **cache, struct 
 		rc = gm_page_learn(body, openmetrics, &learnt, err);
 		if (rc)
 			return rc;
+		keep_totals(*cache, learnt);
 		gm_page_cache_free(*cache);
 		*cache = learnt;
 		if (!read_known(r, learnt, body, openmetrics, &read))

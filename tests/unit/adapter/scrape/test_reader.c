@@ -532,6 +532,30 @@ static void test_reader_holds_its_limits(void **state)
 	assert_int_equal(read_body(f), GM_ERR_TOO_LARGE);
 }
 
+/* Parts rounded to MiB waver; a size that does is not news. A new size is, and it outlives a page learnt anew. */
+static void test_reader_keeps_a_boards_size_steady(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t mib;
+	} rows[] = {
+		{ "DCGM_FI_DEV_FB_USED{UUID=\"GPU-1\"} 10\nDCGM_FI_DEV_FB_FREE{UUID=\"GPU-1\"} 90\n", 100 },
+		{ "DCGM_FI_DEV_FB_USED{UUID=\"GPU-1\"} 11\nDCGM_FI_DEV_FB_FREE{UUID=\"GPU-1\"} 90\n", 100 },
+		{ "DCGM_FI_DEV_FB_FREE{UUID=\"GPU-1\",pod=\"p\"} 52\nDCGM_FI_DEV_FB_USED{UUID=\"GPU-1\",pod=\"p\"} "
+		  "51\n",
+		  100 },
+		{ "DCGM_FI_DEV_FB_FREE{UUID=\"GPU-1\",pod=\"q\"} 52\n", 100 },
+		{ "DCGM_FI_DEV_FB_USED{UUID=\"GPU-1\"} 10\nDCGM_FI_DEV_FB_FREE{UUID=\"GPU-1\"} 120\n", 130 },
+		{ "DCGM_FI_DEV_FB_USED{UUID=\"GPU-2\"} 10\nDCGM_FI_DEV_FB_FREE{UUID=\"GPU-2\"} 121\n", 131 },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < GM_LEN(rows); i++) {
+		assert_int_equal(read_text(f, rows[i].text), 0);
+		assert_int_equal(f->read.page.devices[0].memory_total_bytes, rows[i].mib << 20);
+	}
+}
+
 static void test_reader_remembers_little(void **state)
 {
 	struct fixture *f = *state;
@@ -559,6 +583,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reader_passes_over_malformed_lines_and_says_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reader_refuses_what_is_no_page, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reader_holds_its_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reader_keeps_a_boards_size_steady, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reader_remembers_little, setup, teardown),
 	};
 

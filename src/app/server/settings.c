@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/server/settings.h"
+
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/server/settings-internal.h"
+#include "app/server/targets.h"
+#include "base/alloc.h"
+#include "base/money.h"
+#include "base/parse.h"
+#include "base/vec.h"
+#include "core/catalog/catalog.h"
+
+static void list_add(struct gm_option_list *l, const char *text)
+{
+	size_t capacity = l->count;
+
+	l->items = gm_vec_grow(l->items, &capacity, sizeof(*l->items), l->count + 1);
+	l->items[l->count++] = gm_xstrdup(text);
+}
+
+static void warn(struct gm_option_list *warnings, const char *fmt, ...) GM_PRINTF(2, 3);
+static void warn(struct gm_option_list *warnings, const char *fmt, ...)
+{
+	char text[500];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	list_add(warnings, text);
+}
+
+static const struct gm_option *row(const struct gm_options *o, const char *key)
+{
+	return gm_option_find(o, gm_str(key));
+}
+
+static const struct gm_origin *origin(const struct gm_options *o, const char *key)
+{
+	return gm_option_origin(o, row(o, key));
+}
+
+static int fail_row(const struct gm_options *o, const char *key, struct gm_err *err, const char *text)
+{
+	return gm_fail_at(err, GM_ERR_INVALID, origin(o, key)->where, "%s: %s", key, text);
+}
+
+/* Both or neither. */
+static int check_pair(const struct gm_options *o, const char *a_key, const char *a, const char *b_key, const char *b,
+		      struct gm_err *err)
+{
+	if (a[0] && !b[0])
+		return gm_fail_at(err, GM_ERR_INVALID, origin(o, a_key)->where, "%s is set, but %s is not", a_key,
+				  b_key);
+	if (b[0] && !a[0])
+		return gm_fail_at(err, GM_ERR_INVALID, origin(o, b_key)->where, "%s is set, but %s is not", b_key,
+				  a_key);
+	return 0;
+}
+
+static int check_together(const struct gm_settings *s, const struct gm_options *o, struct gm_err *err)
+{
+	int rc = check_pair(o, "server.tls.cert-file", s->tls_cert_file, "server.tls.key-file", s->tls_key_file, err);
+
+	if (rc == 0)
+		rc = check_pair(o, "scrape.client-cert-file", s->client_cert_file, "scrape.client-key-file",
+				s->client_key_file, err);
+	if (rc == 0 && s->simulate_nodes > s->simulate_gpus)
+		rc = fail_row(o, "simulate.nodes", err, "more nodes than simulate.gpus");
+	if (rc == 0 && s->simulate_nodes > 0 && s->simulate_gpus > s->simulate_nodes * 16)
+		rc = fail_row(o, "simulate.nodes", err, "a node holds 16 GPUs at most, simulate.gpus asks for more");
+	return rc == 0 ? gm_targets_check(&s->targets, err) : rc;
+}
+
+/* A timeout that nobody set follows a short interval; one that somebody set must fit. */
+static int settle_timeout(struct gm_settings *s, const struct gm_options *o, struct gm_err *err)
+{
+	if (s->scrape_timeout_ms <= s->collection_interval_ms)
+		return 0;
+	if (origin(o, "scrape.timeout")->kind != GM_ORIGIN_DEFAULT)
+		return fail_row(o, "scrape.timeout", err, "more than gpu.management.metrics.collection-interval");
+	s->scrape_timeout_ms = s->collection_interval_ms;
+	return 0;
+}
+
+/* In development something is to be seen: without anything to scrape, a simulated cluster. */
+static int settle_simulation(const struct gm_command *c, const struct gm_settings *s, struct gm_options *o,
+			     struct gm_err *err)
+{
+	static const struct gm_conf_preset DEMO = { "development", "simulate.gpus", GM_SETTINGS_DEMO_GPUS };
+
+	if (!gm_conf_profiles_has(&c->profiles, DEMO.profile) || s->targets.count > 0 || s->targets_file[0] ||
+	    origin(o, DEMO.key)->kind != GM_ORIGIN_DEFAULT)
+		return 0;
+	return gm_conf_apply_preset(o, &DEMO, err);
+}
+
+static bool is_known_model(const char *name)
+{
+	return gm_catalog_has_model(gm_str(name)) || gm_catalog_variant(gm_str(name)) != NULL;
+}
+
+/* A board newer than the catalogue may well be meant, so an unknown name is no error. */
+static void warn_models(const struct gm_settings *s, const struct gm_options *o, struct gm_option_list *warnings)
+{
+	static const char *const SUPPORTED = "gpu.management.supported-models";
+	static const char *const RATES = "gpu.management.cost.default-rates";
+
+	for (size_t i = 0; i < s->supported_models.count; i++)
+		if (!is_known_model(s->supported_models.items[i]))
+			warn(warnings, "%s: %s: '%s' is no model or variant of the catalogue",
+			     origin(o, SUPPORTED)->where, SUPPORTED, s->supported_models.items[i]);
+	for (size_t i = 0; i < s->default_rates.count; i++)
+		if (!is_known_model(s->default_rates.items[i].key))
+			warn(warnings, "%s: %s: '%s' is no model or variant of the catalogue",
+			     s->default_rates.items[i].where[0] ? s->default_rates.items[i].where
+								: origin(o, RATES)->where,
+			     RATES, s->default_rates.items[i].key);
+}
+
+static void warn_database(const struct gm_settings *s, const struct gm_options *o, struct gm_option_list *warnings)
+{
+	if (s->database_host[0])
+		warn(warnings, "%s: database.host '%s' is ignored: the database is SQLite",
+		     origin(o, "database.host")->where, s->database_host);
+}
+
+static void warn_security(const struct gm_command *c, const struct gm_settings *s, const struct gm_options *o,
+			  struct gm_option_list *warnings)
+{
+	static const char *const KEYS[] = { "security.anonymous-role", "security.anonymous-local-role" };
+	const int roles[] = { s->anonymous_role, s->anonymous_local_role };
+
+	for (size_t i = 0; i < GM_LEN(KEYS); i++)
+		if (roles[i] != GM_ROLE_NONE && !gm_conf_profiles_has(&c->profiles, "development"))
+			warn(warnings, "%s: %s lets requests in without a key", origin(o, KEYS[i])->where, KEYS[i]);
+	if (s->insecure_skip_verify)
+		warn(warnings, "%s: scrape.insecure-skip-verify: certificates of targets are not checked",
+		     origin(o, "scrape.insecure-skip-verify")->where);
+}
+
+/* A slip in a variable's name would go unseen; other prefixes are too common to be ours alone. */
+static void warn_environment(char *const *environment, struct gm_option_list *warnings)
+{
+	static const char PREFIX[] = "GPU_MANAGEMENT_";
+	GM_AUTO(gm_buf_fini_p) struct gm_buf name = { 0 };
+
+	for (char *const *e = environment; e && *e; e++) {
+		size_t n = strcspn(*e, "=");
+		bool known = strncmp(*e, PREFIX, sizeof(PREFIX) - 1) != 0;
+		for (size_t i = 0; !known && i < gm_settings_count; i++) {
+			gm_buf_reset(&name);
+			gm_option_env_name(gm_settings_table[i].key, &name);
+			known = gm_str_eq(gm_buf_str(&name), gm_str_n(*e, n));
+		}
+		if (!known)
+			warn(warnings, "%.*s: no setting has this name, it is ignored", (int)(n < 200 ? n : 200), *e);
+	}
+}
+
+static int load_sources(const struct gm_command *c, char *const *environment, struct gm_options *o, struct gm_err *err)
+{
+	const struct gm_conf_sources from = {
+		.file = c->config,
+		.profiles = &c->profiles,
+		.known_profiles = gm_settings_profiles,
+		.presets = gm_settings_presets,
+		.preset_count = gm_settings_preset_count,
+		.environment = environment,
+		.settings = (const char *const *)c->settings,
+		.setting_count = c->setting_count,
+	};
+
+	return gm_conf_load(o, &from, err);
+}
+
+/* What one row cannot know of another. */
+static int finish(const struct gm_command *c, struct gm_settings *s, struct gm_options *o, struct gm_err *err)
+{
+	int rc = settle_simulation(c, s, o, err);
+
+	if (rc == 0)
+		rc = settle_timeout(s, o, err);
+	if (rc == 0)
+		rc = check_together(s, o, err);
+	if (strcmp(s->context_path, "/") == 0)
+		s->context_path[0] = '\0';
+	return rc;
+}
+
+static void warn_all(const struct gm_command *c, char *const *environment, const struct gm_settings *s,
+		     const struct gm_options *o, struct gm_option_list *warnings)
+{
+	warn_models(s, o, warnings);
+	warn_database(s, o, warnings);
+	warn_security(c, s, o, warnings);
+	warn_environment(environment, warnings);
+}
+
+int gm_settings_load(const struct gm_command *c, char *const *environment, struct gm_settings *s, struct gm_options *o,
+		     struct gm_option_list *warnings, struct gm_err *err)
+{
+	gm_options_init(o, gm_settings_table, gm_settings_count, s);
+	int rc = load_sources(c, environment, o, err);
+	if (rc == 0)
+		rc = finish(c, s, o, err);
+	if (rc == 0)
+		warn_all(c, environment, s, o, warnings);
+	else
+		gm_options_fini(o);
+	return rc;
+}
+
+/* Rows that wait for a restart keep what they have. */
+static void compare(const struct gm_options *before, struct gm_options *o, struct gm_settings_changes *changes)
+{
+	for (size_t i = 0; i < o->count; i++) {
+		const struct gm_option *opt = &o->table[i];
+		if (gm_option_same(before, o, opt))
+			continue;
+		list_add(opt->live ? &changes->live : &changes->restart, opt->key);
+		if (!opt->live)
+			gm_option_copy(o, before, opt);
+	}
+}
+
+int gm_settings_reload(const struct gm_command *c, char *const *environment, const struct gm_options *before,
+		       struct gm_settings *s, struct gm_options *o, struct gm_settings_changes *changes,
+		       struct gm_option_list *warnings, struct gm_err *err)
+{
+	int rc = gm_settings_load(c, environment, s, o, warnings, err);
+
+	if (rc < 0)
+		return rc;
+	*changes = (struct gm_settings_changes){ 0 };
+	compare(before, o, changes);
+	return 0;
+}
+
+void gm_settings_changes_fini(struct gm_settings_changes *c)
+{
+	gm_option_list_fini(&c->live);
+	gm_option_list_fini(&c->restart);
+}
+
+/* The address as 16 bytes, IPv4 as ::ffff:a.b.c.d; *out_shift is what a prefix length of its family grows by. */
+static bool address_bytes(struct gm_str text, unsigned char out[static 16], unsigned *out_shift)
+{
+	char buf[INET6_ADDRSTRLEN];
+
+	if (!gm_str_copy(text, buf, sizeof(buf)))
+		return false;
+	memset(out, 0, 10);
+	out[10] = out[11] = 0xff;
+	*out_shift = 96;
+	if (inet_pton(AF_INET, buf, out + 12) == 1)
+		return true;
+	*out_shift = 0;
+	return inet_pton(AF_INET6, buf, out) == 1;
+}
+
+static bool same_prefix(const unsigned char *a, const unsigned char *b, uint64_t bits)
+{
+	size_t whole = bits / 8;
+	unsigned rest = (unsigned)(bits % 8);
+
+	if (memcmp(a, b, whole) != 0)
+		return false;
+	return rest == 0 || (a[whole] >> (8 - rest)) == (b[whole] >> (8 - rest));
+}
+
+bool gm_settings_is_local(const struct gm_settings *s, const char *address)
+{
+	unsigned char have[16], want[16];
+	unsigned shift;
+
+	if (!address_bytes(gm_str(address), have, &shift))
+		return false;
+	for (size_t i = 0; i < s->local_addresses.count; i++) {
+		struct gm_str text = gm_str(s->local_addresses.items[i]);
+		size_t slash = gm_str_find(text, '/');
+		uint64_t bits = 128;
+		if (!address_bytes(gm_str_n(text.p, slash), want, &shift))
+			continue;
+		if (slash < text.n &&
+		    gm_parse_u64(gm_str_n(text.p + slash + 1, text.n - slash - 1), 0, 128 - shift, &bits))
+			bits += shift;
+		if (same_prefix(have, want, bits))
+			return true;
+	}
+	return false;
+}

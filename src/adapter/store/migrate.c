@@ -72,7 +72,8 @@ static int begin_version_table(struct gm_db *db, struct gm_err *err)
 {
 	return gm_db_exec(db,
 			  "PRAGMA application_id=0x474d6462;"
-			  "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_ms INTEGER NOT NULL);",
+			  "CREATE TABLE schema_version (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_ms "
+			  "INTEGER NOT NULL);",
 			  err);
 }
 
@@ -95,14 +96,11 @@ int gm_migrate(struct gm_db *db, const char *path, int64_t now_ms, struct gm_err
 	r = current_version(db, path, &version, err);
 	if (!r && version > gm_migrate_newest() + 1)
 		r = gm_fail(err, GM_ERR_NEWER,
-			    "%s: written by a newer version (schema %lld; this program reads up to %d): use that version or a "
+			    "%s: written by a newer version (schema %lld; this program reads up to %d): use that "
+			    "version or a "
 			    "backup",
 			    path, (long long)version, gm_migrate_newest() + 1);
 	if (!r)
 		r = bring_up(db, version, now_ms, err);
-	if (r) {
-		gm_db_rollback(db);
-		return r;
-	}
-	return gm_db_commit(db, err);
+	return gm_db_end(db, r, err);
 }

@@ -16,9 +16,9 @@ static const struct {
 	uint32_t magic;
 	const char *name;
 } network_table[] = {
-	{ 0x00006969, "NFS" },    { 0x0000517B, "SMB" },  { 0x00C36400, "Ceph" },  { 0x01021997, "9p" },
-	{ 0x0BD00BD0, "Lustre" }, { 0x5346414F, "AFS" },  { 0x65735546, "FUSE" },  { 0x7461636F, "OCFS2" },
-	{ 0xFE534D42, "SMB2" },   { 0xFF534D42, "CIFS" },
+	{ 0x00006969, "NFS" },	  { 0x0000517B, "SMB" },  { 0x00C36400, "Ceph" }, { 0x01021997, "9p" },
+	{ 0x0BD00BD0, "Lustre" }, { 0x5346414F, "AFS" },  { 0x65735546, "FUSE" }, { 0x7461636F, "OCFS2" },
+	{ 0xFE534D42, "SMB2" },	  { 0xFF534D42, "CIFS" },
 };
 
 const char *gm_place_network_name(long magic)
@@ -39,7 +39,8 @@ static int check_file_system(const struct gm_place_conf *conf, const char *folde
 	const char *name = gm_place_network_name(conf->fs_magic ? conf->fs_magic : (long)fs.f_type);
 	if (name && !conf->network_allowed)
 		return gm_fail(err, GM_ERR_UNSUPPORTED,
-			       "%s: lies on a network file system (%s), where a database can be damaged; put it on a local disk, "
+			       "%s: lies on a network file system (%s), where a database can be damaged; put it on a "
+			       "local disk, "
 			       "use PostgreSQL, or allow it explicitly",
 			       conf->path, name);
 	return 0;
@@ -75,8 +76,8 @@ int gm_place_take(const struct gm_place_conf *conf, int *out_lock_fd, struct gm_
 	if (fd < 0)
 		return gm_fail_errno(err, errno, "%s: the lock file cannot be made", lock.p);
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-		return errno == EWOULDBLOCK ? fail_locked(conf->path, fd, err) :
-					      gm_fail_errno(err, errno, "%s: cannot be locked", lock.p);
+		return errno == EWOULDBLOCK ? fail_locked(conf->path, fd, err)
+					    : gm_fail_errno(err, errno, "%s: cannot be locked", lock.p);
 	if (ftruncate(fd, 0) != 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
 		return gm_fail_errno(err, errno, "%s", lock.p);
 	*out_lock_fd = gm_fd_steal(&fd);

@@ -20,8 +20,6 @@ ROLLBACK TO one;
 SELECT series, cluster, uuid, node, id, model, product_name, board_index, gi_id, ci_id, mig_uuid, profile,
 	placement_start, placement_size, memory_total_bytes, first_seen_ms, last_seen_ms
 FROM series ORDER BY gi_id >= 0, series;
--- name: series_ids
-SELECT series FROM series WHERE series >= ?1 ORDER BY series;
 -- name: series_save
 INSERT INTO series (series, cluster, uuid, node, id, model, product_name, board_index, gi_id, ci_id, mig_uuid, profile,
 	placement_start, placement_size, memory_total_bytes, first_seen_ms, last_seen_ms)
@@ -32,39 +30,45 @@ ON CONFLICT (series) DO UPDATE SET cluster = excluded.cluster, uuid = excluded.u
 	mig_uuid = excluded.mig_uuid, profile = excluded.profile, placement_start = excluded.placement_start,
 	placement_size = excluded.placement_size, memory_total_bytes = excluded.memory_total_bytes,
 	first_seen_ms = min(first_seen_ms, excluded.first_seen_ms), last_seen_ms = max(last_seen_ms, excluded.last_seen_ms);
--- name: series_seen
-UPDATE series SET last_seen_ms = ?2 WHERE series = ?1 AND last_seen_ms < ?2;
 
 -- name: journal_add
-INSERT INTO journal (arrived_ms, first_ms, last_ms, first_series, last_series, samples) VALUES (?1, ?2, ?3, ?4, ?5, ?6);
+INSERT INTO journal (first_ms, last_ms, first_series, last_series, samples) VALUES (?1, ?2, ?3, ?4, ?5);
 -- name: journal_range
 SELECT samples FROM journal WHERE last_ms >= ?1 AND first_ms < ?2 AND first_series <= ?3 AND last_series >= ?3 ORDER BY id;
--- name: journal_scan
-SELECT id, samples FROM journal ORDER BY id;
+-- name: journal_since
+SELECT samples FROM journal WHERE last_ms >= ?1 ORDER BY id;
+-- name: journal_next
+SELECT samples, id FROM journal WHERE id > ?1 ORDER BY id LIMIT 1;
 -- name: journal_state
-SELECT count(*), total(length(samples)), min(arrived_ms), max(arrived_ms), min(first_ms), max(last_ms) FROM journal;
+SELECT count(*), min(first_ms), max(last_ms) FROM journal;
+-- name: journal_oldest
+SELECT last_ms FROM journal ORDER BY last_ms LIMIT 1;
 -- name: journal_delete
-DELETE FROM journal WHERE id <= ?1;
+DELETE FROM journal WHERE id IN (SELECT id FROM journal WHERE id <= ?1 ORDER BY id LIMIT ?2);
 
+-- name: run_add
+INSERT INTO run (hour) VALUES (?1);
+-- name: run_list
+SELECT id, hour FROM run WHERE hour >= ?1 AND hour <= ?2 ORDER BY id;
+-- name: run_first_hour
+SELECT hour FROM run ORDER BY hour LIMIT 1;
+-- name: run_last_hour
+SELECT hour FROM run ORDER BY hour DESC LIMIT 1;
+-- name: run_delete
+DELETE FROM run WHERE id = ?1;
 -- name: part_add
-INSERT INTO part (hour, seq, shard, samples) VALUES (?1, ?2, ?3, ?4);
--- name: part_next_hour
-SELECT hour FROM part WHERE hour >= ?1 ORDER BY hour LIMIT 1;
--- name: part_last_hour
-SELECT hour FROM part ORDER BY hour DESC LIMIT 1;
--- name: part_next_seq
-SELECT seq FROM part WHERE hour = ?1 AND seq > ?2 ORDER BY seq LIMIT 1;
--- name: part_last_seq
-SELECT seq FROM part WHERE hour = ?1 ORDER BY seq DESC LIMIT 1;
--- name: part_next_shard
-SELECT shard FROM part WHERE hour = ?1 AND seq = ?2 AND shard >= ?3 ORDER BY shard LIMIT 1;
+INSERT INTO part (id, data) VALUES (?1, ?2);
 -- name: part_get
-SELECT samples FROM part WHERE hour = ?1 AND seq = ?2 AND shard = ?3;
+SELECT data FROM part WHERE id = ?1;
+-- name: part_next
+SELECT data, id FROM part WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1;
 -- name: part_delete
-DELETE FROM part WHERE hour = ?1 AND seq = ?2;
+DELETE FROM part WHERE id IN (SELECT id FROM part WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3);
 
 -- name: block_get
 SELECT data FROM block WHERE id = ?1;
+-- name: block_next
+SELECT data, id FROM block WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT 1;
 -- name: rollup_5m_get
 SELECT data FROM rollup_5m WHERE id = ?1;
 -- name: rollup_1h_get
@@ -89,3 +93,53 @@ DELETE FROM rollup_1h WHERE id IN (SELECT id FROM rollup_1h WHERE id < ?1 ORDER 
 DELETE FROM rollup_1d WHERE id IN (SELECT id FROM rollup_1d WHERE id < ?1 ORDER BY id LIMIT ?2);
 -- name: block_last
 SELECT id FROM block ORDER BY id DESC LIMIT 1;
+
+-- name: due_add
+INSERT OR IGNORE INTO due (id) VALUES (?1);
+-- name: due_first
+SELECT id FROM due ORDER BY id LIMIT 1;
+-- name: due_delete
+DELETE FROM due WHERE id = ?1;
+
+-- name: key_load
+SELECT id, name, prefix, digest, role, created_ms, created_by, expires_ms, revoked_ms FROM api_key ORDER BY id;
+-- name: key_add
+INSERT INTO api_key (name, prefix, digest, role, created_ms, created_by, expires_ms, revoked_ms)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8);
+-- name: key_revoked
+SELECT revoked_ms FROM api_key WHERE id = ?1;
+-- name: key_revoke
+UPDATE api_key SET revoked_ms = ?2 WHERE id = ?1;
+
+-- name: audit_head
+SELECT digest, seq FROM audit ORDER BY seq DESC LIMIT 1;
+-- name: audit_add
+INSERT INTO audit (seq, at_ms, actor, role, address, action, object, before, after, request_id, previous, digest)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12);
+-- name: audit_read
+SELECT seq, at_ms, actor, role, address, action, object, before, after, request_id, previous, digest FROM audit
+WHERE seq < ?1 AND at_ms >= ?2 AND at_ms < ?3 AND (?4 = '' OR actor = ?4)
+	AND (?5 = '' OR substr(action, 1, length(?5)) = ?5)
+ORDER BY seq DESC LIMIT ?6;
+
+-- name: refused_known
+SELECT 1 FROM refused WHERE minute_ms = ?1 AND address = ?2 LIMIT 1;
+-- name: refused_addresses
+SELECT count(DISTINCT address) FROM refused WHERE minute_ms = ?1;
+-- name: refused_add
+INSERT INTO refused (minute_ms, address, status, count) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (minute_ms, address, status) DO UPDATE SET count = count + excluded.count;
+-- name: refused_read
+SELECT minute_ms, address, status, count FROM refused WHERE minute_ms >= ?1 ORDER BY minute_ms DESC, address, status LIMIT ?2;
+-- name: refused_expire
+DELETE FROM refused WHERE (minute_ms, address, status) IN
+	(SELECT minute_ms, address, status FROM refused WHERE minute_ms < ?1 LIMIT ?2);
+
+-- name: page_count
+PRAGMA page_count;
+-- name: free_pages
+PRAGMA freelist_count;
+-- name: page_size
+PRAGMA page_size;
+-- name: quick_check
+PRAGMA quick_check(1);

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 
 #include <jansson.h>
@@ -17,6 +16,9 @@
 #define TEXT_MAX_DEFAULT 256
 #define TEXTS_MAX_DEFAULT 64
 #define POINTER_SIZE 112
+#define EXACT_MAX 9007199254740992.0 /* 2^53: beyond, a double no longer holds the last unit */
+
+static const double powers[] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9 };
 
 static void json_free(json_t *json)
 {
@@ -176,7 +178,7 @@ static bool in_range(struct reader *r, const struct gm_body_field *f, const char
 		gm_format_duration_ms(f->max, most);
 		wrong(r, pointer, "must be from %s to %s", least, most);
 	} else if (f->decimals) {
-		double scale = pow(10, f->decimals);
+		double scale = powers[f->decimals];
 		wrong(r, pointer, "must be from %.15g to %.15g", (double)f->min / scale, (double)f->max / scale);
 	} else {
 		wrong(r, pointer, "must be from %" PRId64 " to %" PRId64, f->min, f->max);
@@ -200,18 +202,17 @@ static bool read_int(struct reader *r, const struct gm_body_field *f, const char
 static bool read_fixed(struct reader *r, const struct gm_body_field *f, const char *pointer, const json_t *v,
 		       int64_t *out)
 {
-	double scaled = json_is_number(v) ? json_number_value(v) * pow(10, f->decimals) : NAN;
+	double scaled = json_is_number(v) ? json_number_value(v) * powers[f->decimals] : 0;
 
 	if (!json_is_number(v)) {
 		wrong(r, pointer, "must be a number, not %s", kind_name(v));
 		return false;
 	}
-	/* 2^53: beyond, a double no longer holds the last unit. */
-	if (!(fabs(scaled) <= 9007199254740992.0)) {
+	if (!(scaled >= -EXACT_MAX && scaled <= EXACT_MAX)) {
 		wrong(r, pointer, "is too large");
 		return false;
 	}
-	int64_t fixed = llround(scaled);
+	int64_t fixed = (int64_t)(scaled + (scaled < 0 ? -0.5 : 0.5));
 	if (!in_range(r, f, pointer, fixed))
 		return false;
 	*out = fixed;

@@ -38,7 +38,7 @@ struct gm_body_field {
 	bool required;
 	bool nullable; /* null is taken as absent */
 	int64_t min, max;
-	unsigned decimals;
+	unsigned decimals;	    /* 0..9 */
 	const char *const *choices; /* NULL-ended */
 	const char *help;
 };

@@ -53,7 +53,7 @@ export default ts.config(
     },
   },
   {
-    files: ['scripts/**'],
+    files: ['scripts/**', 'e2e/**'],
     rules: { 'no-console': 'off' },
   },
 );

@@ -75,6 +75,13 @@ static int apply_variable(struct gm_options *o, const struct gm_option *opt, con
 	return gm_option_set(o, opt, gm_str(value), &origin, err);
 }
 
+/* Kubernetes sets NAME_PORT=tcp://10.0.0.1:80 for a service called NAME, in every pod beside it: not meant for us. */
+static bool is_service_link(const struct gm_option *opt, const char *value)
+{
+	return opt->type == GM_OPTION_INT && value &&
+	       (gm_str_starts(gm_str(value), GM_STR("tcp://")) || gm_str_starts(gm_str(value), GM_STR("udp://")));
+}
+
 int gm_conf_apply_environment(struct gm_options *o, char *const *environment, struct gm_err *err)
 {
 	GM_AUTO(gm_buf_fini_p) struct gm_buf name = { 0 };
@@ -86,7 +93,7 @@ int gm_conf_apply_environment(struct gm_options *o, char *const *environment, st
 		gm_option_env_name(opt->key, &name);
 		const char *relaxed = gm_conf_environment_get(environment, gm_buf_cstr(&name));
 		const char *further = opt->env ? gm_conf_environment_get(environment, opt->env) : NULL;
-		if (relaxed)
+		if (relaxed && !is_service_link(opt, relaxed))
 			rc = apply_variable(o, opt, gm_buf_cstr(&name), relaxed, err);
 		else if (further)
 			rc = apply_variable(o, opt, opt->env, further, err);

@@ -57,6 +57,7 @@ int gm_conf_load(struct gm_options *o, const struct gm_conf_sources *from, struc
 /* The steps, one by one. `name` is what places are called by. */
 int gm_conf_apply_yaml(struct gm_options *o, struct gm_str text, const char *name, struct gm_err *err) GM_CHECKED;
 int gm_conf_apply_file(struct gm_options *o, const char *path, struct gm_err *err) GM_CHECKED;
+/* A number's variable with a value that Kubernetes makes for services ("tcp://10.0.0.1:80") is passed over. */
 int gm_conf_apply_environment(struct gm_options *o, char *const *environment, struct gm_err *err) GM_CHECKED;
 int gm_conf_apply_setting(struct gm_options *o, const char *setting, struct gm_err *err) GM_CHECKED;
 /* "profile development" is then the value's origin. */

@@ -362,6 +362,10 @@ static void test_conf_environment_takes_further_names(void **state)
 	assert_string_equal(f->conf.password.p, "p1");
 	assert_int_equal(f->conf.models.count, 2);
 	assert_int_equal(f->conf.rates.count, 2);
+	char link[] = "A_B_PORT=tcp://10.0.0.1:80"; /* of a service called a-b */
+	char *links[] = { link, NULL };
+	assert_int_equal(gm_conf_apply_environment(&f->o, links, &f->err), 0);
+	assert_int_equal(f->conf.port, 8080);
 	assert_int_equal(gm_conf_apply_environment(&f->o, bad, &f->err), GM_ERR_INVALID);
 	assert_string_equal(f->err.where, "A_LEVEL");
 }

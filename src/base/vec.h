@@ -32,6 +32,6 @@ void *gm_vec_grow(void *items, size_t *capacity, size_t item_size, size_t want);
 #define gm_vec_reset(v) ((void)((v)->count = 0))
 #define gm_vec_fini(v) (free((v)->items), (v)->items = NULL, (v)->count = 0, (void)((v)->capacity = 0))
 /* for (size_t i = 0; ...) is plain enough; this one gives the address of each item. */
-#define gm_vec_each(v, it) for (__typeof__((v)->items) it = (v)->items; it < (v)->items + (v)->count; it++)
+#define gm_vec_each(v, it) for (__typeof__((v)->items) it = (v)->items; it && it < (v)->items + (v)->count; it++)
 
 #endif

@@ -83,13 +83,6 @@ static void test_a_failed_realloc_keeps_the_old(void **state)
 	free(p);
 }
 
-static void test_impossible_sizes_give_null(void **state)
-{
-	(void)state;
-	volatile size_t huge = (size_t)PTRDIFF_MAX;
-	assert_null(gm_try_alloc(huge));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -98,7 +91,6 @@ int main(void)
 		cmocka_unit_test(test_products_that_overflow_are_seen),
 		cmocka_unit_test(test_the_nth_call_fails_once),
 		cmocka_unit_test(test_a_failed_realloc_keeps_the_old),
-		cmocka_unit_test(test_impossible_sizes_give_null),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

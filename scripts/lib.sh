@@ -100,7 +100,7 @@ build_web() {
 			tail -n 20 "$logs/web.log" >&2
 			die "the dashboard does not build; the whole log is $logs/web.log"
 		}
-		touch "$root/web/dist/index.html"
+		touch "$root/web/dist/index.html" "$root/web/meson.build"
 	fi
 }
 

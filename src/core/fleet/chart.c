@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/parse.h"
+#include "core/fleet/fleet-store.h"
 
 #define MS_PER_DAY INT64_C(86400000)
 
@@ -94,4 +95,12 @@ void gm_chart_add_rollup(struct gm_chart *c, int64_t at_ms, int64_t min, int64_t
 		b->max = max;
 	b->sum += (__int128)avg * (__int128)count;
 	b->count += count;
+}
+
+const char *gm_tier_name(enum gm_tier t)
+{
+	static const char *const names[] = { [GM_TIER_MEMORY] = "memory", [GM_TIER_RAW] = "raw", [GM_TIER_5M] = "5m",
+					     [GM_TIER_1H] = "1h", [GM_TIER_1D] = "1d" };
+
+	return names[t];
 }

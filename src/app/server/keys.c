@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/server/keys.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "base/vec.h"
+
+/* Addresses counted between two writes; past them attempts are counted together. */
+#define REFUSED_MAX 1024
+
+struct refused_count {
+	int64_t minute_ms;
+	char address[GM_HTTP_ADDRESS_SIZE];
+	int status;
+	int64_t count;
+};
+
+struct gm_keys {
+	struct gm_keys_conf conf;
+	struct gm_keyring_slot ring;
+	pthread_mutex_t mu;
+	struct refused_count refused[REFUSED_MAX]; /* guarded by mu */
+	size_t refused_n;			   /* guarded by mu */
+};
+
+struct gm_keys *gm_keys_new(const struct gm_keys_conf *conf)
+{
+	struct gm_keys *k = gm_xalloc(sizeof(*k));
+
+	k->conf = *conf;
+	(void)pthread_mutex_init(&k->mu, NULL);
+	return k;
+}
+
+void gm_keys_free(struct gm_keys *k)
+{
+	if (!k)
+		return;
+	gm_keyring_slot_set(&k->ring, NULL);
+	(void)pthread_mutex_destroy(&k->mu);
+	free(k);
+}
+
+typedef GM_VEC(struct gm_key) key_vec;
+
+static int collect_key(void *ctx, const struct gm_key *key, struct gm_err *err)
+{
+	key_vec *keys = ctx;
+
+	(void)err;
+	gm_vec_push(keys, *key);
+	return 0;
+}
+
+/* Puts what the store holds in force. */
+static int refresh(struct gm_keys *k, const struct gm_auth_store *store, struct gm_err *err)
+{
+	key_vec keys = { 0 };
+	const int r = store->load_keys(store->ctx, collect_key, &keys, err);
+
+	if (!r)
+		gm_keyring_slot_set(&k->ring, gm_keyring_new(keys.items, keys.count));
+	gm_vec_fini(&keys);
+	return r;
+}
+
+static int open_store(struct gm_keys *k, const struct gm_auth_store **out, struct gm_err *err)
+{
+	*out = gm_recorder_auth_store(k->conf.recorder);
+	return *out ? 0 : gm_fail(err, GM_ERR_UNAVAILABLE, "the database is not open; see /readyz");
+}
+
+/* What one job on the writer thread does. */
+struct job {
+	const struct gm_auth_store *store;
+	struct gm_key *key; /* to add */
+	int64_t revoke_id;
+	int64_t at_ms;
+	const struct gm_audit *audit;
+	const struct gm_refused *refused;
+	size_t refused_n;
+};
+
+static int run_job(void *ctx, struct gm_err *err)
+{
+	const struct job *j = ctx;
+	const struct gm_auth_store *store = j->store;
+
+	if (j->key)
+		return store->add_key(store->ctx, j->key, j->audit, err);
+	if (j->revoke_id)
+		return store->revoke_key(store->ctx, j->revoke_id, j->at_ms, j->audit, err);
+	if (j->refused_n)
+		return store->add_refused(store->ctx, j->refused, j->refused_n, err);
+	return store->append_audit(store->ctx, j->audit, 1, err);
+}
+
+static int run(struct gm_keys *k, struct job *job, struct gm_err *err)
+{
+	const int r = open_store(k, &job->store, err);
+
+	return r ? r : gm_recorder_run(k->conf.recorder, run_job, job, err);
+}
+
+static struct gm_audit audit_of(struct gm_keys *k, const struct gm_actor *actor, const char *action)
+{
+	const struct gm_identity *who = actor->identity;
+
+	return (struct gm_audit){ .at_ms = gm_wall_ms(k->conf.clock),
+				  .actor = gm_str(who ? who->name : "system"),
+				  .role = gm_str(who ? gm_role_name(who->role) : "system"),
+				  .address = actor->address,
+				  .action = gm_str(action),
+				  .request_id = actor->request_id };
+}
+
+static void tell(struct gm_keys *k, const struct gm_audit *row)
+{
+	GM_AUTO(gm_buf_fini_p) struct gm_buf b = { 0 };
+	struct gm_json w;
+
+	if (!k->conf.audited)
+		return;
+	gm_json_init(&w, &b);
+	gm_json_object(&w);
+	gm_json_ktime(&w, "at", row->at_ms);
+	gm_json_kstr(&w, "actor", row->actor);
+	gm_json_kstr(&w, "action", row->action);
+	gm_json_kstr(&w, "object", row->object);
+	gm_json_end_object(&w);
+	k->conf.audited(k->conf.ctx, gm_buf_str(&b));
+}
+
+static void key_json(struct gm_buf *out, const struct gm_key *key)
+{
+	struct gm_json w;
+
+	gm_json_init(&w, out);
+	gm_key_write(&w, key);
+}
+
+static int add(struct gm_keys *k, const struct gm_actor *actor, struct gm_key *key, struct gm_err *err)
+{
+	GM_AUTO(gm_buf_fini_p) struct gm_buf after = { 0 };
+	struct gm_audit audit = audit_of(k, actor, "key.create");
+	struct job job = { .key = key, .audit = &audit };
+	char id[24];
+
+	key_json(&after, key);
+	audit.after = gm_buf_str(&after);
+	const int r = run(k, &job, err);
+	if (r)
+		return r;
+	(void)snprintf(id, sizeof(id), "%lld", (long long)key->id);
+	audit.object = gm_str(id);
+	tell(k, &audit);
+	return refresh(k, job.store, err);
+}
+
+static int read_key_file(const char *path, char *buf, size_t size, struct gm_str *out, struct gm_err *err)
+{
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		return gm_fail_errno(err, errno, "security.admin-key-file '%s'", path);
+	const size_t n = fread(buf, 1, size - 1, f);
+	const bool bad = ferror(f) != 0;
+	(void)fclose(f);
+	if (bad)
+		return gm_fail(err, GM_ERR_IO, "security.admin-key-file '%s': cannot be read", path);
+	*out = gm_str_trim(gm_str_n(buf, n));
+	return 0;
+}
+
+int gm_keys_load(struct gm_keys *k, const char *admin_key_file, char out_text[static GM_KEY_TEXT_SIZE],
+		 struct gm_err *err)
+{
+	const int64_t now = gm_wall_ms(k->conf.clock);
+	const struct gm_auth_store *store;
+	struct gm_key key;
+	char buf[256] = { 0 };
+	struct gm_str text;
+	int r = open_store(k, &store, err);
+
+	out_text[0] = '\0';
+	if (!r)
+		r = refresh(k, store, err);
+	if (r)
+		return r;
+	GM_AUTO(gm_keyring_unref_p) struct gm_keyring *ring = gm_keyring_slot_get(&k->ring);
+	if (gm_keyring_has_role(ring, GM_ROLE_ADMIN, now))
+		return 0;
+	if (admin_key_file && admin_key_file[0]) {
+		r = read_key_file(admin_key_file, buf, sizeof(buf), &text, err);
+		if (!r)
+			r = gm_key_from_text(text, GM_STR("first admin"), GM_ROLE_ADMIN, GM_STR("system"), now, 0, &key,
+					     err);
+		gm_wipe(buf, sizeof(buf));
+	} else {
+		r = gm_key_make(GM_STR("first admin"), GM_ROLE_ADMIN, GM_STR("system"), now, 0, &key, out_text, err);
+	}
+	if (!r)
+		r = add(k, &(struct gm_actor){ 0 }, &key, err);
+	if (r)
+		out_text[0] = '\0';
+	return r;
+}
+
+/* Who comes without a key: what the settings let in, more of it from this machine. */
+static void identify_anonymous(const struct gm_settings *s, const struct gm_http_peer *peer, struct gm_identity *out)
+{
+	const bool local = peer->loopback || gm_settings_is_local(s, peer->address);
+
+	*out = (struct gm_identity){ .role = (enum gm_role)(local ? s->anonymous_local_role : s->anonymous_role) };
+	out->anonymous = out->role != GM_ROLE_NONE;
+	if (out->anonymous)
+		(void)gm_str_copy(GM_STR("anonymous"), out->name, sizeof(out->name));
+}
+
+int gm_keys_identify(struct gm_keys *k, const struct gm_http_peer *peer, struct gm_str authorization,
+		     struct gm_identity *out, struct gm_err *err)
+{
+	const struct gm_str bearer = gm_auth_bearer(authorization);
+
+	if (!bearer.n) {
+		identify_anonymous(&gm_facts(k->conf.facts)->settings, peer, out);
+		return 0;
+	}
+	GM_AUTO(gm_keyring_unref_p) struct gm_keyring *ring = gm_keyring_slot_get(&k->ring);
+	return gm_auth_identify(ring, bearer, GM_ANONYMOUS_NONE, peer->loopback, gm_wall_ms(k->conf.clock), out, err);
+}
+
+void gm_keys_refused(struct gm_keys *k, const struct gm_http_peer *peer, int status)
+{
+	const int64_t now = gm_wall_ms(k->conf.clock), minute = now - now % 60000;
+	const char *address = peer->address;
+	size_t i = 0;
+
+	(void)pthread_mutex_lock(&k->mu);
+	if (k->refused_n == REFUSED_MAX - 1)
+		address = "other";
+	while (i < k->refused_n && (k->refused[i].minute_ms != minute || k->refused[i].status != status ||
+				    strcmp(k->refused[i].address, address) != 0))
+		i++;
+	if (i == k->refused_n && k->refused_n < REFUSED_MAX) {
+		k->refused[i] = (struct refused_count){ .minute_ms = minute, .status = status };
+		(void)gm_str_copy(gm_str(address), k->refused[i].address, sizeof(k->refused[i].address));
+		k->refused_n++;
+	}
+	if (i < REFUSED_MAX)
+		k->refused[i].count++;
+	(void)pthread_mutex_unlock(&k->mu);
+}
+
+void gm_keys_flush_refused(struct gm_keys *k)
+{
+	struct gm_refused rows[64];
+	struct refused_count counts[64];
+	size_t n;
+
+	do {
+		(void)pthread_mutex_lock(&k->mu);
+		n = k->refused_n < GM_LEN(counts) ? k->refused_n : GM_LEN(counts);
+		k->refused_n -= n;
+		memcpy(counts, k->refused + k->refused_n, n * sizeof(counts[0]));
+		(void)pthread_mutex_unlock(&k->mu);
+		for (size_t i = 0; i < n; i++)
+			rows[i] = (struct gm_refused){ .minute_ms = counts[i].minute_ms,
+						       .address = gm_str(counts[i].address),
+						       .status = counts[i].status,
+						       .count = counts[i].count };
+		/* Counts that cannot be written now are gone: they are a sign of trouble, not a record. */
+		if (n && run(k, &(struct job){ .refused = rows, .refused_n = n }, NULL))
+			return;
+	} while (n == GM_LEN(counts));
+}
+
+int gm_keys_create(struct gm_keys *k, const struct gm_actor *actor, struct gm_str name, enum gm_role role,
+		   int64_t expires_ms, struct gm_key *out, char out_text[static GM_KEY_TEXT_SIZE], struct gm_err *err)
+{
+	const int r = gm_key_make(name, role, gm_str(actor->identity ? actor->identity->name : "system"),
+				  gm_wall_ms(k->conf.clock), expires_ms, out, out_text, err);
+
+	return r ? r : add(k, actor, out, err);
+}
+
+int gm_keys_revoke(struct gm_keys *k, const struct gm_actor *actor, int64_t id, struct gm_err *err)
+{
+	struct gm_audit audit = audit_of(k, actor, "key.revoke");
+	struct job job = { .revoke_id = id, .at_ms = audit.at_ms, .audit = &audit };
+	char object[24];
+
+	(void)snprintf(object, sizeof(object), "%lld", (long long)id);
+	audit.object = gm_str(object);
+	const int r = run(k, &job, err);
+	if (r)
+		return r;
+	tell(k, &audit);
+	return refresh(k, job.store, err);
+}
+
+int gm_keys_audit(struct gm_keys *k, const struct gm_actor *actor, const char *action, struct gm_str object,
+		  struct gm_str before, struct gm_str after, struct gm_err *err)
+{
+	struct gm_audit audit = audit_of(k, actor, action);
+
+	audit.object = object;
+	audit.before = before;
+	audit.after = after;
+	const int r = run(k, &(struct job){ .audit = &audit }, err);
+	if (!r)
+		tell(k, &audit);
+	return r;
+}
+
+void gm_key_write(struct gm_json *w, const struct gm_key *key)
+{
+	gm_json_object(w);
+	gm_json_ki64(w, "id", key->id);
+	gm_json_kcstr(w, "name", key->name);
+	gm_json_kcstr(w, "prefix", key->prefix);
+	gm_json_kcstr(w, "role", gm_role_name(key->role));
+	gm_json_ktime(w, "createdAt", key->created_ms);
+	gm_json_kcstr(w, "createdBy", key->created_by);
+	gm_json_ktime(w, "expiresAt", key->expires_ms);
+	gm_json_ktime(w, "revokedAt", key->revoked_ms);
+	gm_json_end_object(w);
+}
+
+static void json_or_null(struct gm_json *w, struct gm_str json)
+{
+	if (json.n)
+		gm_json_raw(w, json);
+	else
+		gm_json_null(w);
+}
+
+void gm_audit_write(struct gm_json *w, const struct gm_audit *row)
+{
+	char digest[2 * GM_DIGEST_BYTES + 1];
+
+	gm_hex(row->digest, GM_DIGEST_BYTES, digest);
+	gm_json_object(w);
+	gm_json_ki64(w, "seq", row->seq);
+	gm_json_ktime(w, "at", row->at_ms);
+	gm_json_kstr(w, "actor", row->actor);
+	gm_json_kstr(w, "role", row->role);
+	gm_json_kstr(w, "address", row->address);
+	gm_json_kstr(w, "action", row->action);
+	gm_json_kstr(w, "object", row->object);
+	gm_json_key(w, "before");
+	json_or_null(w, row->before);
+	gm_json_key(w, "after");
+	json_or_null(w, row->after);
+	gm_json_kstr(w, "requestId", row->request_id);
+	gm_json_kcstr(w, "digest", digest);
+	gm_json_end_object(w);
+}

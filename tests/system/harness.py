@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: MIT
+"""What the system tests share: the real program on loopback, asked over HTTP."""
+import contextlib
+import http.client
+import http.server
+import json
+import os
+import pathlib
+import re
+import select
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+SERVER = os.environ.get("GM_SERVER", str(ROOT / "build" / "gpu-monitor"))
+LONG = bool(os.environ.get("GM_LONG"))
+CONTEXT = "/k8s-monitor"
+DEADLINE_S = 30
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Answer:
+    def __init__(self, response, body):
+        self.status = response.status
+        self.headers = response.headers
+        self.body = body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+def wait_for(what, check, deadline_s=DEADLINE_S):
+    """Polls an outside program's state; the last exception or value is in the failure."""
+    end, last = time.monotonic() + deadline_s, None
+    while time.monotonic() < end:
+        try:
+            last = check()
+            if last:
+                return last
+        except (OSError, AssertionError, KeyError, http.client.HTTPException, ValueError) as problem:
+            last = problem
+        time.sleep(0.02)
+    raise AssertionError(f"{what}: not within {deadline_s} s; last: {last!r}")
+
+
+class Server:
+    """gpu-monitor with a folder of its own; `args` are further flags."""
+
+    def __init__(self, *args, profile="development", folder=None, env=None, ready=True, port=None):
+        self._tmp = None if folder else tempfile.TemporaryDirectory(prefix="gm-test-")
+        self.folder = pathlib.Path(folder or self._tmp.name)
+        self.port = port or free_port()
+        self.log_path = self.folder / "server.log"
+        command = [SERVER, "--set", f"server.port={self.port}", "--set", "server.bind=127.0.0.1",
+                   "--set", f"database.url=sqlite:{self.folder}/test.db"]
+        if profile:
+            command += ["--profile", profile]
+        self.process = subprocess.Popen(
+            command + list(args), stdout=subprocess.PIPE, stderr=open(self.log_path, "ab"), cwd=self.folder,
+            env={"PATH": os.environ["PATH"], **{k: v for k, v in os.environ.items() if "SAN_OPTIONS" in k}, **(env or {})})
+        self.key = None
+        if ready:
+            wait_for("ready", lambda: self.alive() and self.get("/readyz").status == 200)
+
+    def alive(self):
+        if self.process.poll() is not None:
+            raise SystemExit(f"gpu-monitor ended with {self.process.returncode}:\n{self.log()}")
+        return True
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def request(self, method, path, body=None, key=None, headers=None, connection=None):
+        c = connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        try:
+            all_headers = dict(headers or {})
+            if key or self.key:
+                all_headers["Authorization"] = f"Bearer {key or self.key}"
+            if body is not None and not isinstance(body, (bytes, str)):
+                body = json.dumps(body)
+                all_headers.setdefault("Content-Type", "application/json")
+            c.request(method, path, body=body, headers=all_headers)
+            response = c.getresponse()
+            return Answer(response, response.read())
+        finally:
+            if not connection:
+                c.close()
+
+    def get(self, path, **more):
+        return self.request("GET", path, **more)
+
+    def api(self, path, **more):
+        answer = self.get(f"{CONTEXT}/api/v1{path}", **more)
+        assert answer.status == 200, (path, answer.status, answer.body[:400])
+        return answer.json
+
+    def printed(self, pattern, deadline_s=DEADLINE_S):
+        """Waits for a line on standard output."""
+        end, text = time.monotonic() + deadline_s, b""
+        while time.monotonic() < end:
+            if select.select([self.process.stdout], [], [], 0.1)[0]:
+                chunk = os.read(self.process.stdout.fileno(), 65536)
+                text += chunk
+                found = re.search(pattern, text.decode())
+                if found or not chunk:
+                    return found
+        return None
+
+    def stop(self, sig=signal.SIGTERM, deadline_s=DEADLINE_S):
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+            try:
+                self.process.wait(deadline_s)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError(f"did not end within {deadline_s} s after signal {sig}:\n{self.log()[-2000:]}")
+        self.process.stdout.close()
+        return self.process.returncode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(AssertionError):
+            self.stop()
+        if self._tmp:
+            self._tmp.cleanup()
+
+
+class Exporter:
+    """A page on loopback that the test changes at will: `page` is bytes, or a function of the handler."""
+
+    def __init__(self, page=b"", status=200, port=0):
+        outer = self
+        outer.page, outer.status, outer.hits = page, status, 0
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                outer.hits += 1
+                if callable(outer.page):
+                    outer.page(self)
+                    return
+                self.send_response(outer.status)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.send_header("Content-Length", str(len(outer.page)))
+                self.end_headers()
+                self.wfile.write(outer.page)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}/metrics"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
+        self.thread.start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def check_schema(document, schema, value, path="$"):
+    """Validates against the parts of JSON Schema that the document uses; raises AssertionError with the place."""
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[1]
+        return check_schema(document, document["components"]["schemas"][name], value, path)
+    if "oneOf" in schema:
+        for option in schema["oneOf"]:
+            try:
+                return check_schema(document, option, value, path)
+            except AssertionError as problem:
+                last = problem
+        raise last
+    types = schema.get("type", [])
+    types = types if isinstance(types, list) else [types]
+    kinds = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "object": dict, "array": list,
+             "null": type(None)}
+    fits = any(isinstance(value, kinds[t]) and (t == "boolean" or not isinstance(value, bool)) for t in types)
+    assert fits, f"{path}: {value!r} is not of {types}"
+    if "enum" in schema:
+        assert value in schema["enum"], f"{path}: {value!r} is not one of {schema['enum']}"
+    if schema.get("format") == "date-time" and value is not None:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", value), f"{path}: {value!r} is no time"
+    if isinstance(value, list):
+        for i, item in enumerate(value):
+            check_schema(document, schema["items"], item, f"{path}[{i}]")
+    if isinstance(value, dict):
+        properties = schema.get("properties", {})
+        for name in schema.get("required", []):
+            assert name in value, f"{path}: {name} is missing"
+        further = schema.get("additionalProperties", True)
+        for name, item in value.items():
+            if name in properties:
+                check_schema(document, properties[name], item, f"{path}.{name}")
+            elif isinstance(further, dict):
+                check_schema(document, further, item, f"{path}.{name}")
+            else:
+                assert further, f"{path}: {name} is not in the schema"
+    return True

@@ -194,8 +194,13 @@ static void test_halfway_points(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 3000; i++) {
-		double a = ldexp((double)((test_random() >> 11) | UINT64_C(1) << 52), (int)test_random_below(120) - 90);
-		long double half = ((long double)a + (long double)nextafter(a, INFINITY)) / 2;
+		double a = ldexp((double)((test_random() >> 11) | UINT64_C(1) << 52), (int)test_random_below(120) - 90),
+		       b = 0;
+		uint64_t bits = 0;
+		memcpy(&bits, &a, sizeof(bits));
+		bits++; /* the next double */
+		memcpy(&b, &bits, sizeof(b));
+		long double half = ((long double)a + (long double)b) / 2;
 		char text[1200];
 		int n = snprintf(text, sizeof(text), "%.150Lf", half);
 		if (i % 3 == 1)

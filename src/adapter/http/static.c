@@ -58,20 +58,35 @@ static void add_escaped(struct gm_buf *out, struct gm_str s)
 	}
 }
 
-/* The page with its base, so that relative links hold under any context path and any page route. */
+static const char *find_text(struct gm_str in, const char *text)
+{
+	return in.n ? memmem(in.p, in.n, text, strlen(text)) : NULL;
+}
+
+/*
+ * The page with its base, so that relative links hold under any context path and any page route. A <base> that the page
+ * brings is replaced: it is where a development server would live.
+ */
 static int fill_index(const struct gm_asset *index, struct gm_str context, struct gm_buf *out, struct gm_err *err)
 {
-	static const char head[] = "<head>";
-	const uint8_t *at = memmem(index->raw, index->raw_n, head, sizeof(head) - 1);
+	static const char head[] = "<head>", base[] = "<base ";
+	struct gm_str page = gm_str_n((const char *)index->raw, index->raw_n);
+	const char *from = find_text(page, base), *to;
 
-	if (!at)
+	if (from) {
+		to = memchr(from, '>', page.n - (size_t)(from - page.p));
+	} else {
+		from = find_text(page, head);
+		from = from ? from + sizeof(head) - 1 : NULL;
+		to = from ? from - 1 : NULL;
+	}
+	if (!from || !to)
 		return gm_fail(err, GM_ERR_INVALID, INDEX ": no <head>");
-	size_t before = (size_t)(at - index->raw) + sizeof(head) - 1;
-	gm_buf_add(out, index->raw, before);
+	gm_buf_add(out, page.p, (size_t)(from - page.p));
 	gm_buf_add_cstr(out, "<base href=\"");
 	add_escaped(out, context);
 	gm_buf_add_cstr(out, "/\">");
-	gm_buf_add(out, index->raw + before, index->raw_n - before);
+	gm_buf_add(out, to + 1, page.n - (size_t)(to + 1 - page.p));
 	return 0;
 }
 

@@ -28,7 +28,7 @@ extern const size_t gm_web_asset_count;
 struct gm_static;
 
 /*
- * Prepares the answers. index.html gets <base href="CONTEXT/"> behind <head>. GM_ERR_INVALID: no /index.html, or the
+ * Prepares the answers. index.html gets <base href="CONTEXT/">, in place of its own one or behind <head>. GM_ERR_INVALID: no /index.html, or the
  * table is not sorted. `assets` must outlive it.
  */
 int gm_static_new(const struct gm_asset *assets, size_t count, const char *context, struct gm_static **out,

@@ -94,7 +94,6 @@ static void withdraw(struct gm_fleet *f, struct fleet_node *n, bool recount)
 /* The new version takes the place of the published one; true unless the node has no device left and is no more. */
 static bool settle(struct gm_fleet *f, struct fleet_node *n)
 {
-	n->dirty = false;
 	if (n->devices.count == 0) {
 		withdraw(f, n, true);
 		gm_fleet_node_free(f, n);
@@ -112,6 +111,7 @@ static bool settle(struct gm_fleet *f, struct fleet_node *n)
 	n->live = n->work;
 	n->work = NULL;
 	n->recount = false;
+	n->dirty = false;
 	return true;
 }
 

@@ -26,7 +26,7 @@ struct gm_str gm_http_path(const struct gm_http_request *req, const char *name)
 			return req->path_params[i];
 		i++;
 	}
-	assert(!"no such path parameter");
+	assert(false && "no such path parameter");
 	return GM_STR("");
 }
 
@@ -37,7 +37,7 @@ const struct gm_param_value *gm_http_param(const struct gm_http_request *req, co
 	for (const struct gm_route_param *p = req->route->params; p && p->name; p++, i++)
 		if (strcmp(p->name, name) == 0)
 			return &req->params[i];
-	assert(!"no such query parameter");
+	assert(false && "no such query parameter");
 	static const struct gm_param_value none;
 	return &none;
 }

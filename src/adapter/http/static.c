@@ -60,7 +60,7 @@ static void add_escaped(struct gm_buf *out, struct gm_str s)
 
 static const char *find_text(struct gm_str in, const char *text)
 {
-	return in.n ? memmem(in.p, in.n, text, strlen(text)) : NULL;
+	return in.p ? memmem(in.p, in.n, text, strlen(text)) : NULL;
 }
 
 /*

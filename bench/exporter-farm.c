@@ -3,6 +3,7 @@
  * Many dcgm-exporters in one process, for load tests: N targets of G boards, each page with the families of a default
  * dcgm-exporter and values that move with time. Which target is asked is told by the address (target i is
  * 127.1.0.1 + i at --port), by the path (/target/<i>/metrics) or by the port (--port-base P: target i at P + i).
+ * SIGUSR1 begins the counts anew, SIGTERM prints them and ends.
  * It shares the machine with what is measured, so a page is copied together from labels made at the start.
  */
 #include <arpa/inet.h>
@@ -105,9 +106,10 @@ struct farm {
 	size_t page_size;
 	int epoll, signals;
 	uint64_t pages, bytes, refused;
-	int64_t *asked_ms;	  /* of each target: when its page was last asked for; 0: never */
-	int64_t longest_gap_ms;	  /* between two pages of one target: tells a late scrape when one scraper comes */
-	struct connection **open; /* by descriptor */
+	int64_t *asked_ms;	/* of each target: when its page was last asked for; 0: never */
+	int64_t longest_gap_ms; /* between two pages of one target: tells a late scrape when one scraper comes */
+	double cpu_before, user_before; /* the counts began */
+	struct connection **open;	/* by descriptor */
 	size_t open_size;
 };
 
@@ -451,6 +453,7 @@ static void start(struct farm *f)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGUSR1);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	f->signals = signalfd(-1, &set, SFD_CLOEXEC);
 	if (!f->open || f->epoll < 0 || f->signals < 0)
@@ -462,6 +465,47 @@ static void start(struct farm *f)
 	(void)fflush(stdout);
 }
 
+static void cpu_seconds(double *out_all, double *out_user)
+{
+	struct rusage used;
+	(void)getrusage(RUSAGE_SELF, &used);
+	*out_user = (double)used.ru_utime.tv_sec + (double)used.ru_utime.tv_usec / 1e6;
+	*out_all = *out_user + (double)used.ru_stime.tv_sec + (double)used.ru_stime.tv_usec / 1e6;
+}
+
+static void count_anew(struct farm *f)
+{
+	f->pages = f->bytes = f->refused = 0;
+	f->longest_gap_ms = 0;
+	memset(f->asked_ms, 0, f->targets * sizeof(*f->asked_ms));
+	cpu_seconds(&f->cpu_before, &f->user_before);
+}
+
+static void report(const struct farm *f)
+{
+	double all, user;
+	size_t asked = 0;
+	cpu_seconds(&all, &user);
+	for (size_t i = 0; i < f->targets; i++)
+		asked += f->asked_ms[i] != 0;
+	(void)printf("pages %llu\nbytes %llu\nrefused %llu\n", (unsigned long long)f->pages,
+		     (unsigned long long)f->bytes, (unsigned long long)f->refused);
+	(void)printf("targets_asked %zu\nlongest_gap_ms %lld\n", asked, (long long)f->longest_gap_ms);
+	(void)printf("cpu_seconds %.3f\nuser_seconds %.3f\n", all - f->cpu_before, user - f->user_before);
+}
+
+/* True: the end was asked for. */
+static bool on_signal(struct farm *f)
+{
+	struct signalfd_siginfo s;
+	if (read(f->signals, &s, sizeof(s)) != (ssize_t)sizeof(s))
+		return false;
+	if (s.ssi_signo != SIGUSR1)
+		return true;
+	count_anew(f);
+	return false;
+}
+
 static void serve(struct farm *f)
 {
 	struct epoll_event events[256];
@@ -470,8 +514,10 @@ static void serve(struct farm *f)
 		for (int i = 0; i < n; i++) {
 			int fd = events[i].data.fd;
 			struct connection *c = f->open[fd];
-			if (fd == f->signals)
+			if (fd == f->signals && on_signal(f))
 				return;
+			if (fd == f->signals)
+				continue;
 			if (!c)
 				on_connect(f, fd);
 			else if (c->rest)
@@ -480,22 +526,6 @@ static void serve(struct farm *f)
 				on_readable(f, c);
 		}
 	}
-}
-
-static void report(const struct farm *f)
-{
-	struct rusage used;
-	(void)getrusage(RUSAGE_SELF, &used);
-	double seconds = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-			 (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
-	double user = (double)used.ru_utime.tv_sec + (double)used.ru_utime.tv_usec / 1e6;
-	size_t asked = 0;
-	for (size_t i = 0; i < f->targets; i++)
-		asked += f->asked_ms[i] != 0;
-	(void)printf("pages %llu\nbytes %llu\nrefused %llu\n", (unsigned long long)f->pages,
-		     (unsigned long long)f->bytes, (unsigned long long)f->refused);
-	(void)printf("targets_asked %zu\nlongest_gap_ms %lld\n", asked, (long long)f->longest_gap_ms);
-	(void)printf("cpu_seconds %.3f\nuser_seconds %.3f\n", seconds, user);
 }
 
 static uint64_t number(const char *text, uint64_t min, uint64_t max)

@@ -94,6 +94,9 @@ class Farm(Program):
     def ready(self):
         return b"ready" in self.log.read_bytes()
 
+    def count_anew(self):
+        self.process.send_signal(signal.SIGUSR1)
+
     def report(self):
         self.stop()
         lines = (line.split() for line in self.log.read_text().splitlines())
@@ -234,8 +237,9 @@ def run(args, binaries, folder):
             programs.append(PEERS[args.peer](binaries["peer"], farm, args, folder))
         scrapers = programs[1:]
         for p in scrapers:
-            wait_until(f"{p.name} with all targets", p.ready, programs, 60 + 4 * args.interval)
+            wait_until(f"{p.name} with all targets", p.ready, programs, 180 + 4 * args.interval)
         measure(programs, args.warmup)
+        farm.count_anew()
         cpu = measure(programs, args.duration)
         report(args, scrapers, cpu, args.duration, farm)
     finally:

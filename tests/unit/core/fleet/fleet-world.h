@@ -216,4 +216,17 @@ static inline const struct gm_device *find(const struct gm_snapshot *s, const ch
 	return d;
 }
 
+static inline bool same_totals(const struct gm_totals *a, const struct gm_totals *b)
+{
+	return a->devices == b->devices && memcmp(a->health, b->health, sizeof(a->health)) == 0 &&
+	       a->mig_enabled == b->mig_enabled && a->gpu_instances == b->gpu_instances &&
+	       a->mig_instances == b->mig_instances && a->utilization_count == b->utilization_count &&
+	       a->utilization_sum == b->utilization_sum &&
+	       memcmp(a->utilization_histogram, b->utilization_histogram, sizeof(a->utilization_histogram)) == 0 &&
+	       a->idle == b->idle && a->hot == b->hot && a->memory_count == b->memory_count &&
+	       a->memory_total_bytes == b->memory_total_bytes && a->memory_used_bytes == b->memory_used_bytes &&
+	       a->power_count == b->power_count && a->power_mw == b->power_mw && a->priced == b->priced &&
+	       a->hourly_micros == b->hourly_micros && a->managed == b->managed;
+}
+
 #endif

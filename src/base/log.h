@@ -18,10 +18,13 @@ enum gm_log_format { GM_LOG_LOGFMT, GM_LOG_JSON };
 
 struct gm_log_field {
 	const char *key;
-	const char *text;       /* NULL: a number */
+	const char *text; /* NULL: a number */
 	int64_t number;
 };
-#define GM_LOG_INT(k, v) { .key = (k), .text = NULL, .number = (int64_t)(v) }
+#define GM_LOG_INT(k, v)                                                                                               \
+	{                                                                                                              \
+		.key = (k), .text = NULL, .number = (int64_t)(v)                                                       \
+	}
 
 void gm_log_setup(enum gm_log_format format, enum gm_log_level level, int fd, const struct gm_clock *clock);
 void gm_log_set_level(enum gm_log_level level);

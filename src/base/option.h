@@ -16,29 +16,29 @@
  * A table describes a struct; gm_options holds where each value came from. Keys are dotted, segments in kebab-case.
  */
 enum gm_option_type {
-	GM_OPTION_BOOL,     /* bool */
-	GM_OPTION_INT,      /* int64_t; min, max as numbers */
+	GM_OPTION_BOOL,	    /* bool */
+	GM_OPTION_INT,	    /* int64_t; min, max as numbers */
 	GM_OPTION_DURATION, /* int64_t milliseconds; min, max, def as "30s" */
 	GM_OPTION_BYTES,    /* int64_t; "64MiB" */
-	GM_OPTION_TEXT,     /* char *, heap; min, max: length; never NULL */
+	GM_OPTION_TEXT,	    /* char *, heap; min, max: length; never NULL */
 	GM_OPTION_SECRET,   /* struct gm_secret */
-	GM_OPTION_ENUM,     /* int; `choices`, separated by '|', gives 0, 1, ... */
+	GM_OPTION_ENUM,	    /* int; `choices`, separated by '|', gives 0, 1, ... */
 	GM_OPTION_MONEY,    /* int64_t micros */
-	GM_OPTION_LIST,     /* struct gm_option_list of text items; max: how many items */
-	GM_OPTION_MAP,      /* struct gm_option_map, text to text (e.g. default-rates); max: how many entries */
-	GM_OPTION_MAPS,     /* struct gm_option_maps: list of scalars or of maps (e.g. scrape.targets); max: entries */
+	GM_OPTION_LIST,	    /* struct gm_option_list of text items; max: how many items */
+	GM_OPTION_MAP,	    /* struct gm_option_map, text to text (e.g. default-rates); max: how many entries */
+	GM_OPTION_MAPS,	    /* struct gm_option_maps: list of scalars or of maps (e.g. scrape.targets); max: entries */
 };
 
 struct gm_option {
 	const char *key;
 	enum gm_option_type type;
 	size_t offset;
-	const char *def;     /* as text, as the file would have it; lists "[a, b]"; NULL: empty */
-	const char *min;     /* as text of the type; NULL: none */
+	const char *def; /* as text, as the file would have it; lists "[a, b]"; NULL: empty */
+	const char *min; /* as text of the type; NULL: none */
 	const char *max;
 	const char *choices; /* ENUM; for LIST and MAP keys: allowed items, NULL: any */
 	const char *env;     /* a further environment name (DB_HOST); NULL: only the relaxed one */
-	bool live;           /* changes on SIGHUP */
+	bool live;	     /* changes on SIGHUP */
 	const char *help;    /* one sentence, no full stop */
 	/* A further rule on one value as text (a URL, a currency); NULL: none. Fails with the reason. */
 	int (*check)(struct gm_str value, struct gm_err *err);
@@ -78,7 +78,7 @@ struct gm_origin {
 struct gm_options {
 	const struct gm_option *table;
 	size_t count;
-	void *target;              /* the struct the offsets are in */
+	void *target;		   /* the struct the offsets are in */
 	struct gm_origin *origins; /* one a row */
 };
 

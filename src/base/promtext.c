@@ -230,7 +230,8 @@ struct cursor {
 
 static int bad_series(const struct cursor *c, const char *reason)
 {
-	return gm_fail(c->err, GM_ERR_PARSE, "%s", reason);
+	(void)gm_fail(c->err, GM_ERR_PARSE, "%s", reason);
+	return GM_ERR_PARSE;
 }
 
 static int read_name(struct cursor *c, struct gm_str *out)

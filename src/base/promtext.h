@@ -23,7 +23,7 @@
 
 struct gm_promtext_reader {
 	struct gm_str rest;
-	size_t line;      /* number of the line last read, from 1 */
+	size_t line;	  /* number of the line last read, from 1 */
 	bool openmetrics; /* exemplars, "# EOF", timestamps in seconds */
 	bool eof_seen;
 };
@@ -31,7 +31,7 @@ struct gm_promtext_reader {
 struct gm_promtext_sample {
 	struct gm_str series; /* `name{a="b",...}` or `name`, exactly as it stands, without trailing blanks */
 	struct gm_str value;  /* the number as text; gm_parse_f64 or gm_parse_fixed reads it */
-	int64_t at_ms;        /* the line's own timestamp; INT64_MIN when it has none */
+	int64_t at_ms;	      /* the line's own timestamp; INT64_MIN when it has none */
 };
 
 struct gm_promtext_label {

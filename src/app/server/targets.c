@@ -96,7 +96,7 @@ int gm_targets_check(const struct gm_option_maps *targets, struct gm_err *err)
 	GM_AUTO(gm_map_fini_p) struct gm_map seen = { 0 };
 
 	for (size_t i = 0; i < targets->count; i++) {
-		struct gm_target_conf t;
+		struct gm_target_conf t = { 0 };
 		const struct gm_option_map *entry = &targets->items[i];
 		int rc = gm_target_read(entry, &t, err);
 		if (rc < 0)

@@ -8,6 +8,22 @@
 
 #include "base/alloc.h"
 
+/* In checked builds, what is not handed out may not be touched: also what was, before a reset. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define ARENA_POISON
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#define ARENA_POISON
+#endif
+#ifdef ARENA_POISON
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#endif
+
 #define ARENA_ALIGN 16
 #define ARENA_LIMIT_DEFAULT (64u << 20)
 #define ARENA_CHUNK_MIN (4u << 10)
@@ -47,6 +63,7 @@ void gm_arena_reset(struct gm_arena *a)
 	if (largest) {
 		largest->next = NULL;
 		largest->used = 0;
+		ASAN_POISON_MEMORY_REGION(largest->data, largest->size);
 	}
 	a->head = largest;
 	a->used = 0;
@@ -63,6 +80,7 @@ static struct gm_arena_chunk *add_chunk(struct gm_arena *a, size_t want)
 	if (!c)
 		return NULL;
 	c->size = size;
+	ASAN_POISON_MEMORY_REGION(c->data, c->size);
 	c->next = a->head;
 	a->head = c;
 	return c;
@@ -83,9 +101,10 @@ void *gm_arena_alloc(struct gm_arena *a, size_t size)
 			return NULL;
 	}
 	unsigned char *p = c->data + c->used;
+	ASAN_UNPOISON_MEMORY_REGION(p, size ? size : 1);
 	if (c->used < c->dirty) {
 		size_t stale = c->dirty - c->used;
-		memset(p, 0, stale < rounded ? stale : rounded);
+		memset(p, 0, stale < size ? stale : size);
 	}
 	c->used += rounded;
 	if (c->dirty < c->used)
@@ -106,14 +125,15 @@ char *gm_arena_dup(struct gm_arena *a, struct gm_str s)
 
 char *gm_arena_printf(struct gm_arena *a, const char *fmt, ...)
 {
-	va_list args, again;
+	va_list args;
 	va_start(args, fmt);
-	va_copy(again, args);
 	int n = vsnprintf(NULL, 0, fmt, args);
 	va_end(args);
 	char *p = n < 0 ? NULL : gm_arena_alloc(a, (size_t)n + 1);
-	if (p)
-		(void)vsnprintf(p, (size_t)n + 1, fmt, again);
-	va_end(again);
+	if (!p)
+		return NULL;
+	va_start(args, fmt);
+	(void)vsnprintf(p, (size_t)n + 1, fmt, args);
+	va_end(args);
 	return p;
 }

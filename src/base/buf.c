@@ -222,22 +222,22 @@ void gm_buf_addf(struct gm_buf *b, const char *fmt, ...)
 {
 	if (!gm_buf_reserve(b, 0))
 		return;
-	va_list args, again;
+	va_list args;
 	va_start(args, fmt);
-	va_copy(again, args);
 	int n = vsnprintf(b->p + b->n, b->capacity - b->n, fmt, args);
 	va_end(args);
 	if (n >= 0 && (size_t)n < b->capacity - b->n) {
 		b->n += (size_t)n;
-	} else {
-		b->p[b->n] = '\0'; /* a text that does not fit is not kept in part */
-		b->failed |= n < 0;
-		if (n >= 0 && gm_buf_reserve(b, (size_t)n)) {
-			(void)vsnprintf(b->p + b->n, (size_t)n + 1, fmt, again);
-			b->n += (size_t)n;
-		}
+		return;
 	}
-	va_end(again);
+	b->p[b->n] = '\0'; /* a text that does not fit is not kept in part */
+	b->failed |= n < 0;
+	if (!gm_buf_reserve(b, n < 0 ? 0 : (size_t)n))
+		return;
+	va_start(args, fmt);
+	(void)vsnprintf(b->p + b->n, (size_t)n + 1, fmt, args);
+	va_end(args);
+	b->n += (size_t)n;
 }
 
 void gm_buf_add_base64(struct gm_buf *b, const void *bytes, size_t n)

@@ -262,7 +262,7 @@ static int take_apart(struct gm_str block, struct parts *p, struct gm_err *err)
 
 int gm_block_info(struct gm_str block, struct gm_block_info *out, struct gm_err *err)
 {
-	struct parts p;
+	struct parts p = { 0 };
 	int rc = take_apart(block, &p, err);
 	if (rc == 0)
 		*out = p.info;
@@ -283,7 +283,7 @@ static int read_times(const struct parts *p, int64_t *out_ms, struct gm_err *err
 
 int gm_block_times(struct gm_str block, int64_t *out_ms, struct gm_err *err)
 {
-	struct parts p;
+	struct parts p = { 0 };
 	int rc = take_apart(block, &p, err);
 	return rc ? rc : read_times(&p, out_ms, err);
 }
@@ -382,7 +382,7 @@ static int read_column(struct gm_str in, size_t count, int64_t *out_values, uint
 int gm_block_column(struct gm_str block, enum gm_field field, int64_t *out_values, uint64_t *out_present,
 		    struct gm_err *err)
 {
-	struct parts p;
+	struct parts p = { 0 };
 	int rc = take_apart(block, &p, err);
 	if (rc)
 		return rc;
@@ -398,7 +398,7 @@ int gm_block_column(struct gm_str block, enum gm_field field, int64_t *out_value
 static int read_field(struct gm_str column, enum gm_field f, size_t count, int64_t *values, uint8_t *tags,
 		      struct gm_sample *out, struct gm_err *err)
 {
-	uint64_t present[WORDS_MAX];
+	uint64_t present[WORDS_MAX] = { 0 };
 	int rc = read_column(column, count, values, present, tags, err);
 	if (rc)
 		return rc;
@@ -413,7 +413,7 @@ static int read_field(struct gm_str column, enum gm_field f, size_t count, int64
 
 int gm_block_samples(struct gm_str block, struct gm_sample *out, struct gm_err *err)
 {
-	struct parts p;
+	struct parts p = { 0 };
 	int rc = take_apart(block, &p, err);
 	if (rc)
 		return rc;

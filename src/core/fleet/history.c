@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/fleet/history.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -268,6 +269,7 @@ static void tail_append(struct series *s, const struct gm_sample *sample)
 		s->tail = gm_xrealloc(s->tail, capacity);
 		s->tail_capacity = (uint16_t)capacity;
 	}
+	assert(s->tail);
 	memcpy(s->tail + s->tail_n, row.p, row.n);
 	s->tail_n = (uint16_t)need;
 	if (s->tail_count++ == 0)

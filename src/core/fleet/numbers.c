@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/fleet/numbers-internal.h"
 
+#include <assert.h>
+
 #include "base/alloc.h"
 
 /*
@@ -243,6 +245,7 @@ static uint64_t common_factor(const int64_t *values, size_t count)
 
 static void reduce(const int64_t *values, size_t count, uint64_t factor, uint64_t *out)
 {
+	assert(factor > 0);
 	for (size_t i = 0; i < count; i++) {
 		uint64_t d = (uint64_t)values[i] - (uint64_t)values[0];
 		if (factor != 1)

@@ -191,6 +191,7 @@ static void find_misses(const uint64_t *v, size_t count, struct predictor p, uin
 /* By the first few misses; the mean of widths, for one of them may be far off. */
 static unsigned first_k(const uint64_t *misses, size_t count)
 {
+	assert(count > 0);
 	size_t n = count < 16 ? count : 16, widths = 0;
 	for (size_t i = 0; i < n; i++)
 		widths += width_of(misses[i]);

@@ -235,6 +235,8 @@ static int start_http(struct server *s, struct gm_err *err)
 		.refused = on_refused,
 		.log = on_http_line,
 		.connections_max = (size_t)conf->max_connections,
+		.streams_max = (size_t)conf->max_streams,
+		.streams_per_address_max = (size_t)conf->max_streams_per_address,
 		.clock = s->clock,
 		.tls_cert_file = text_or_null(conf->tls_cert_file),
 		.tls_key_file = text_or_null(conf->tls_key_file),

@@ -160,6 +160,10 @@ const struct gm_option gm_settings_table[] = {
 	    .help = "PEM file with the certificate's private key"),
 	ROW("server.max-connections", INT, max_connections, .def = "4096", .min = "16", .max = "65536",
 	    .help = "Connections open at once; more are refused"),
+	ROW("server.max-streams", INT, max_streams, .def = "2500", .min = "1", .max = "65536",
+	    .help = "Event streams open at once; more are refused"),
+	ROW("server.max-streams-per-address", INT, max_streams_per_address, .def = "250", .min = "1", .max = "65536",
+	    .help = "Event streams of one address; an ingress is one address for all behind it"),
 	ROW("server.threads", INT, threads, .def = "0", .min = "0", .max = "64",
 	    .help = "Threads that answer requests; 0: one a core, 4 at most"),
 	ROW("scrape.targets", MAPS, targets, .max = "20000", .live = true, .check = gm_target_check_url,
@@ -193,9 +197,10 @@ const struct gm_option gm_settings_table[] = {
 	ROW("database.allow-network-files", BOOL, database_network_files, .def = "false",
 	    .help = "Take an SQLite file on a network file system, where its locks cannot be trusted"),
 	ROW("security.anonymous-role", ENUM, anonymous_role, .def = "none", .choices = "none|viewer",
-	    .help = "What requests without a key may do, from anywhere"),
+	    .help = "What requests without a key may do, from anywhere; only in the profile development"),
 	ROW("security.anonymous-local-role", ENUM, anonymous_local_role, .def = "none", .choices = ROLES,
-	    .help = "What requests without a key may do when they come from this machine"),
+	    .help = "What requests without a key may do when they come from this machine; only in the profile "
+		    "development"),
 	ROW("security.local-addresses", LIST, local_addresses, .max = "64", .check = check_network,
 	    .help = "Further addresses and networks that count as this machine, such as a container's bridge when its "
 		    "port is "

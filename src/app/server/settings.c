@@ -77,6 +77,21 @@ static int check_together(const struct gm_settings *s, const struct gm_options *
 	return rc == 0 ? gm_targets_check(&s->targets, err) : rc;
 }
 
+/* Only the profile development is open; elsewhere a request without a key is nobody's. */
+static int check_open(const struct gm_command *c, const struct gm_settings *s, const struct gm_options *o,
+		      struct gm_err *err)
+{
+	if (gm_conf_profiles_has(&c->profiles, "development"))
+		return 0;
+	if (s->anonymous_role != GM_ROLE_NONE)
+		return fail_row(o, "security.anonymous-role", err,
+				"only the profile development lets requests in without a key");
+	if (s->anonymous_local_role != GM_ROLE_NONE)
+		return fail_row(o, "security.anonymous-local-role", err,
+				"only the profile development lets requests in without a key");
+	return 0;
+}
+
 /* A timeout that nobody set follows a short interval; one that somebody set must fit. */
 static int settle_timeout(struct gm_settings *s, const struct gm_options *o, struct gm_err *err)
 {
@@ -130,15 +145,8 @@ static void warn_database(const struct gm_settings *s, const struct gm_options *
 		     origin(o, "database.host")->where, s->database_host);
 }
 
-static void warn_security(const struct gm_command *c, const struct gm_settings *s, const struct gm_options *o,
-			  struct gm_option_list *warnings)
+static void warn_security(const struct gm_settings *s, const struct gm_options *o, struct gm_option_list *warnings)
 {
-	static const char *const KEYS[] = { "security.anonymous-role", "security.anonymous-local-role" };
-	const int roles[] = { s->anonymous_role, s->anonymous_local_role };
-
-	for (size_t i = 0; i < GM_LEN(KEYS); i++)
-		if (roles[i] != GM_ROLE_NONE && !gm_conf_profiles_has(&c->profiles, "development"))
-			warn(warnings, "%s: %s lets requests in without a key", origin(o, KEYS[i])->where, KEYS[i]);
 	if (s->insecure_skip_verify)
 		warn(warnings, "%s: scrape.insecure-skip-verify: certificates of targets are not checked",
 		     origin(o, "scrape.insecure-skip-verify")->where);
@@ -188,17 +196,19 @@ static int finish(const struct gm_command *c, struct gm_settings *s, struct gm_o
 		rc = settle_timeout(s, o, err);
 	if (rc == 0)
 		rc = check_together(s, o, err);
+	if (rc == 0)
+		rc = check_open(c, s, o, err);
 	if (strcmp(s->context_path, "/") == 0)
 		s->context_path[0] = '\0';
 	return rc;
 }
 
-static void warn_all(const struct gm_command *c, char *const *environment, const struct gm_settings *s,
-		     const struct gm_options *o, struct gm_option_list *warnings)
+static void warn_all(char *const *environment, const struct gm_settings *s, const struct gm_options *o,
+		     struct gm_option_list *warnings)
 {
 	warn_models(s, o, warnings);
 	warn_database(s, o, warnings);
-	warn_security(c, s, o, warnings);
+	warn_security(s, o, warnings);
 	warn_environment(environment, warnings);
 }
 
@@ -210,7 +220,7 @@ int gm_settings_load(const struct gm_command *c, char *const *environment, struc
 	if (rc == 0)
 		rc = finish(c, s, o, err);
 	if (rc == 0)
-		warn_all(c, environment, s, o, warnings);
+		warn_all(environment, s, o, warnings);
 	else
 		gm_options_fini(o);
 	return rc;

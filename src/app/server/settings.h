@@ -44,6 +44,8 @@ struct gm_settings {
 	char *tls_cert_file;
 	char *tls_key_file;
 	int64_t max_connections;
+	int64_t max_streams;
+	int64_t max_streams_per_address;
 	int64_t threads; /* 0: as many as the machine has cores, 4 at most */
 
 	/* scrape */

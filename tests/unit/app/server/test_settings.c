@@ -231,6 +231,8 @@ static const struct {
 	{ "--set database.url=postgresql://db", "", "--set", "SQLite only" },
 	{ "--set database.url=sqlite:", "", "--set", "no file" },
 	{ "--set security.anonymous-role=admin", "", "--set", "not one of none, viewer" },
+	{ "--set security.anonymous-role=viewer", "", "--set", "only the profile development" },
+	{ "--profile staging --set security.anonymous-local-role=viewer", "", "--set", "only the profile development" },
 	{ "--set security.local-addresses=10.0.0.0/33", "", "--set", "neither an address nor a network" },
 	{ "--simulate 8 --set simulate.nodes=9", "", "--set", "more nodes than" },
 	{ "--simulate 33 --set simulate.nodes=2", "", "--set", "16 GPUs at most" },
@@ -334,8 +336,7 @@ static void test_settings_warn_of_what_may_be_a_slip(void **state)
 	assert_true(warned(f, "'H100_8OGB' is no model"));
 	assert_true(warned(f, "GPU_MANAGEMENT_MIG_AUTO_CLEANUP: no setting has this name"));
 	assert_int_equal(f->warnings.count, 2);
-	must_load(f, "--set security.anonymous-role=viewer --set scrape.insecure-skip-verify=true", "");
-	assert_true(warned(f, "security.anonymous-role lets requests in without a key"));
+	must_load(f, "--set scrape.insecure-skip-verify=true", "");
 	assert_true(warned(f, "not checked"));
 	must_load(f, "--profile development", "");
 	assert_int_equal(f->warnings.count, 0);

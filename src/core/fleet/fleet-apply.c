@@ -72,16 +72,30 @@ static bool may_take_over(const struct round *r, const struct fleet_device *d)
 	return r->page->at_ms - d->seen_at_ms >= TAKE_OVER_INTERVALS * d->interval_ms;
 }
 
+/* True when the source's claim is known and did not pause: then it was said already. */
+static bool is_known_rival(struct round *r, struct fleet_device *d)
+{
+	const struct gm_page *p = r->page;
+	gm_vec_each (&d->rivals, it) {
+		if (it->source != r->source->id)
+			continue;
+		bool paused = p->at_ms - it->at_ms > RIVAL_GAP_INTERVALS * p->interval_ms;
+		it->at_ms = p->at_ms;
+		return !paused;
+	}
+	if (d->rivals.count == FLEET_RIVALS_MAX)
+		memmove(d->rivals.items, d->rivals.items + 1, --d->rivals.count * sizeof(d->rivals.items[0]));
+	gm_vec_push(&d->rivals, ((struct fleet_rival){ .source = r->source->id, .at_ms = p->at_ms }));
+	return false;
+}
+
 /* Another node claims the device while its own still speaks: said once, and again when the claim comes up anew. */
 static void note_rival(struct round *r, struct fleet_device *d)
 {
 	const struct gm_page *p = r->page;
 	if (gm_str_is(p->node, d->node->name->name) && gm_str_is(p->cluster, d->node->name->cluster))
 		return;
-	bool known = d->rival == r->source->id && p->at_ms - d->rival_at_ms <= RIVAL_GAP_INTERVALS * p->interval_ms;
-	d->rival = r->source->id;
-	d->rival_at_ms = p->at_ms;
-	if (known)
+	if (is_known_rival(r, d))
 		return;
 	char *other = gm_str_dup(p->node);
 	gm_fleet_event(r->f, d, GM_EVENT_DUPLICATE, p->at_ms, other, 0);
@@ -172,7 +186,7 @@ static void take_source(struct round *r, struct fleet_device *d, const struct fl
 {
 	if (d->source != r->source) {
 		gm_fleet_device_serve(d, r->source);
-		d->rival = 0;
+		gm_vec_reset(&d->rivals);
 		if (before && before->target[0] && !gm_str_is(r->page->target, before->target))
 			gm_fleet_event(r->f, d, GM_EVENT_SOURCE_CHANGED, r->page->at_ms, before->target, 0);
 	}

@@ -432,4 +432,5 @@ void gm_fleet_device_free_facts(struct fleet_device *d)
 		free(it->profile);
 	}
 	gm_vec_fini(&d->former);
+	gm_vec_fini(&d->rivals);
 }

@@ -65,6 +65,13 @@ struct fleet_former {
 };
 #define FLEET_FORMER_MAX 32
 
+/* A source of another node that claims the device, which was said. */
+struct fleet_rival {
+	uint64_t source; /* id */
+	int64_t at_ms;	 /* when it last did */
+};
+#define FLEET_RIVALS_MAX 8
+
 struct fleet_node;
 struct fleet_source;
 
@@ -80,8 +87,7 @@ struct fleet_device {
 	struct fleet_device *gone_prev, *gone_next;
 	GM_VEC(struct fleet_former) former;
 	struct gm_health_memory health_memory;
-	uint64_t rival; /* id of the source that was last reported as a duplicate; 0: none */
-	int64_t rival_at_ms;
+	GM_VEC(struct fleet_rival) rivals;
 	int64_t first_seen_ms, seen_at_ms; /* by the times of pages */
 	int64_t sample_at_ms, back_at_ms;
 	int64_t interval_ms; /* of the source in force when it last spoke */

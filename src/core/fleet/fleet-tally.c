@@ -125,6 +125,8 @@ static void tally_pods(struct gm_fleet *f, const char *cluster, const struct gm_
 {
 	char key[3 * (GM_PAGE_TEXT_MAX + 1)];
 	for (size_t i = 0; i < count; i++) {
+		if (!pods[i].pod[0])
+			continue;
 		const char *const parts[] = { cluster, pods[i].namespace_, pods[i].pod };
 		size_t n = 0;
 		for (size_t k = 0; k < GM_LEN(parts); k++) {

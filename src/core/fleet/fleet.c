@@ -277,6 +277,11 @@ static struct gm_str text_or_empty(const char *s)
 	return gm_str(s ? s : "");
 }
 
+static bool time_ok(int64_t at_ms)
+{
+	return at_ms >= 0 && at_ms <= GM_PAGE_TIME_MS_MAX;
+}
+
 static int check_def(const struct gm_fleet *f, const struct gm_series_def *def, struct gm_err *err)
 {
 	const struct gm_str texts[] = { gm_str(def->cluster),
@@ -291,6 +296,8 @@ static int check_def(const struct gm_fleet *f, const struct gm_series_def *def, 
 			return gm_fail(err, GM_ERR_INVALID, "series %u: a text of %zu bytes", def->series, texts[i].n);
 	if (f->applied)
 		return gm_fail(err, GM_ERR_INVALID, "series %u: too late, pages were applied", def->series);
+	if (!time_ok(def->first_seen_ms) || !time_ok(def->last_seen_ms))
+		return gm_fail(err, GM_ERR_INVALID, "series %u: times out of range", def->series);
 	if (def->series == 0 || def->index < -1 || (def->gi_id < 0) != (def->ci_id < 0))
 		return gm_fail(err, GM_ERR_INVALID, "series %u: numbers out of range", def->series);
 	if (gm_map_get(&f->restored, gm_str_n((const char *)&def->series, sizeof(def->series))))

@@ -5,7 +5,6 @@
 
 #define CONTROL_END 0x20
 #define DELETE 0x7f
-#define TIME_MS_MAX INT64_C(253402300799999) /* the end of the year 9999 */
 
 /* Nearly every text is plain ASCII: one pass over it settles that. */
 static bool text_ok(struct gm_str s)
@@ -44,7 +43,7 @@ static int check_texts(const struct named_text *texts, size_t count, struct gm_e
 /* So that no sum of a time and a span overflows. */
 static bool time_ok(int64_t at_ms)
 {
-	return at_ms >= 0 && at_ms <= TIME_MS_MAX;
+	return at_ms >= 0 && at_ms <= GM_PAGE_TIME_MS_MAX;
 }
 
 static bool range_ok(size_t first, size_t count, size_t total)

@@ -67,8 +67,9 @@ struct gm_page {
 /* Limits of a page; beyond them it is refused as a whole. */
 #define GM_PAGE_DEVICES_MAX 64
 #define GM_PAGE_DEVICE_INSTANCES_MAX 16
-#define GM_PAGE_OWNER_PODS_MAX 256 /* of one device or instance: replicas of time slicing */
-#define GM_PAGE_TEXT_MAX 512	   /* bytes of any text */
+#define GM_PAGE_OWNER_PODS_MAX 256		     /* of one device or instance: replicas of time slicing */
+#define GM_PAGE_TEXT_MAX 512			     /* bytes of any text */
+#define GM_PAGE_TIME_MS_MAX INT64_C(253402300799999) /* the end of the year 9999 */
 #define GM_PAGE_INTERVAL_MS_MAX (24 * 3600 * 1000)
 
 /*

@@ -49,8 +49,8 @@ struct gm_snapshot_full *gm_snapshot_new(size_t nodes, size_t devices, size_t ch
 					  changed * sizeof(s->changed[0]));
 	*s = (struct gm_snapshot_full){ .index = take_index, .tallies = take_tallies };
 	s->nodes = (struct gm_node **)(s + 1);
-	s->devices = (const struct gm_device **)(s->nodes + nodes);
-	s->changed = (uint32_t *)(s->devices + devices);
+	s->devices = (void *)(s->nodes + nodes);
+	s->changed = (void *)(s->devices + devices);
 	s->public_.nodes = s->nodes;
 	s->public_.node_count = nodes;
 	s->public_.devices = s->devices;

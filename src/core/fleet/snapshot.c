@@ -68,22 +68,17 @@ static size_t node_past_cluster(const struct gm_snapshot *s, size_t from, struct
 	return from;
 }
 
-static const struct gm_node *node_exactly(const struct gm_snapshot *s, size_t from, struct gm_str cluster,
-					  struct gm_str name)
-{
-	size_t i = node_at_or_after(s, from, cluster, name);
-	return i < s->node_count && node_cmp(s->nodes[i], cluster, name) == 0 ? s->nodes[i] : NULL;
-}
-
-/* The first node of this name at or after *from; *from then is where the next cluster begins. */
+/* The first node of this name at or after *from; *from then is where to go on for one of another cluster. */
 static const struct gm_node *node_next(const struct gm_snapshot *s, size_t *from, struct gm_str name)
 {
 	while (*from < s->node_count) {
 		struct gm_str cluster = gm_str(s->nodes[*from]->cluster);
-		const struct gm_node *n = node_exactly(s, *from, cluster, name);
+		size_t i = node_at_or_after(s, *from, cluster, name);
+		if (i < s->node_count && node_cmp(s->nodes[i], cluster, name) == 0) {
+			*from = i + 1;
+			return s->nodes[i];
+		}
 		*from = node_past_cluster(s, *from, cluster);
-		if (n)
-			return n;
 	}
 	return NULL;
 }
@@ -91,7 +86,10 @@ static const struct gm_node *node_next(const struct gm_snapshot *s, size_t *from
 const struct gm_node *gm_snapshot_node(const struct gm_snapshot *s, struct gm_str cluster, struct gm_str name)
 {
 	size_t from = 0;
-	return cluster.n ? node_exactly(s, 0, cluster, name) : node_next(s, &from, name);
+	if (cluster.n == 0)
+		return node_next(s, &from, name);
+	size_t i = node_at_or_after(s, 0, cluster, name);
+	return i < s->node_count && node_cmp(s->nodes[i], cluster, name) == 0 ? s->nodes[i] : NULL;
 }
 
 static int device_cmp(const struct gm_device *a, const struct gm_device *b)

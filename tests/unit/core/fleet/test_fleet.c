@@ -136,6 +136,17 @@ static void test_duplicate_that_comes_up_anew_is_said_anew(void **state)
 	assert_int_equal(world_events(&w, GM_EVENT_DUPLICATE, NULL), 2);
 }
 
+static void test_several_duplicates_are_said_once_each(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		dcgm(A, "worker-01", "GPU-a", T0 + i * INTERVAL);
+		dcgm(B, "worker-02", "GPU-a", T0 + i * INTERVAL + 1);
+		dcgm("http://c", "worker-03", "GPU-a", T0 + i * INTERVAL + 2);
+	}
+	assert_int_equal(world_events(&w, GM_EVENT_DUPLICATE, NULL), 2);
+}
+
 /* ---- sources */
 
 static void test_better_source_wins_at_once(void **state)
@@ -649,6 +660,7 @@ int main(void)
 		RULE(test_same_source_may_rename_the_node),
 		RULE(test_second_node_is_a_duplicate_until_the_first_was_silent_three_intervals),
 		RULE(test_duplicate_that_comes_up_anew_is_said_anew),
+		RULE(test_several_duplicates_are_said_once_each),
 		RULE(test_better_source_wins_at_once),
 		RULE(test_equal_or_lesser_source_waits_three_intervals),
 		RULE(test_two_sources_never_flap),

@@ -19,9 +19,10 @@ export interface Overview {
   totalMigInstances: number;
   overallGpuUtilization: number | null;
   devicesByModel: Record<string, number>;
-  asOf: string;
+  /** Null before the first snapshot. */
+  asOf: string | null;
   clusters: string[];
-  nodes: { total: number; ready: number; unknown: number };
+  nodes: { total: number; ready: number; degraded: number; stale: number; unknown: number };
   health: Record<Health, number>;
   memoryTotalMiB: number;
   memoryUsedMiB: number | null;

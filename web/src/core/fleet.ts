@@ -14,7 +14,8 @@ export const HOT_ABOVE_CELSIUS = 85;
 
 export interface FleetColumns {
   seq: number;
-  ts: string;
+  /** Null before the first snapshot. */
+  ts: string | null;
   count: number;
   health: string[];
   ids: string[];
@@ -47,7 +48,7 @@ export type SortKey = (typeof SORT_KEYS)[number];
 /** Keys whose order moves with the data, so that a table has to hold it still under a cursor. */
 export const LIVE_KEYS: ReadonlySet<SortKey> = new Set(['health', 'util', 'mem', 'temp', 'mig', 'held']);
 
-export type ConditionFilter = '' | 'idle' | 'hot' | 'unhealthy' | 'held' | 'free' | 'unmeasured' | 'mig';
+export type ConditionFilter = '' | 'attention' | 'idle' | 'hot' | 'unhealthy' | 'held' | 'free' | 'unmeasured' | 'mig';
 
 export interface FleetQuery {
   text: string;
@@ -64,6 +65,8 @@ export interface FleetCounts {
   idle: number;
   hot: number;
   held: number;
+  /** Not ok, or hot. */
+  attention: number;
 }
 
 const collator = new Intl.Collator('en', { numeric: true });
@@ -112,7 +115,7 @@ export class Fleet {
     }
     Object.assign(this, columns);
     this.seq = c.seq;
-    this.ts = c.ts;
+    this.ts = c.ts ?? '';
     this.count = n;
     this.healths = c.health.map(healthOf);
     this.ids = c.ids;
@@ -168,7 +171,7 @@ export class Fleet {
 
   counts(): FleetCounts {
     const bins = new Array<number>(10).fill(0);
-    const out = { bins, unmeasured: 0, idle: 0, hot: 0, held: 0 };
+    const out = { bins, unmeasured: 0, idle: 0, hot: 0, held: 0, attention: 0 };
     for (let i = 0; i < this.count; i++) {
       const u = this.u[i]!;
       if (u === NOT_MEASURED) out.unmeasured++;
@@ -176,8 +179,9 @@ export class Fleet {
         bins[Math.min(9, (u / 10) | 0)]!++;
         if (u < IDLE_BELOW_PERCENT) out.idle++;
       }
-      const t = this.t[i]!;
-      if (t !== NOT_MEASURED && t > HOT_ABOVE_CELSIUS) out.hot++;
+      const hot = this.hotAt(i);
+      if (hot) out.hot++;
+      if (hot || this.healthAt(i) !== 'ok') out.attention++;
       if (this.flags[i]! & FLAG_HELD) out.held++;
     }
     return out;
@@ -188,8 +192,7 @@ export class Fleet {
     const found: { i: number; rank: number }[] = [];
     for (let i = 0; i < this.count; i++) {
       const health = this.healthAt(i);
-      const hot = this.t[i]! !== NOT_MEASURED && this.t[i]! > HOT_ABOVE_CELSIUS;
-      if (health === 'ok' && !hot) continue;
+      if (health === 'ok' && !this.hotAt(i)) continue;
       found.push({ i, rank: health === 'ok' ? 1.5 : HEALTH_RANK[health] });
     }
     found.sort((a, b) => a.rank - b.rank || this.t[b.i]! - this.t[a.i]! || a.i - b.i);
@@ -213,12 +216,19 @@ export class Fleet {
     return out.slice(0, n);
   }
 
+  private hotAt(i: number): boolean {
+    const t = this.t[i]!;
+    return t !== NOT_MEASURED && t > HOT_ABOVE_CELSIUS;
+  }
+
   private meets(i: number, condition: ConditionFilter): boolean {
     switch (condition) {
       case 'idle':
         return this.u[i]! < IDLE_BELOW_PERCENT;
       case 'hot':
-        return this.t[i]! !== NOT_MEASURED && this.t[i]! > HOT_ABOVE_CELSIUS;
+        return this.hotAt(i);
+      case 'attention':
+        return this.hotAt(i) || this.healthAt(i) !== 'ok';
       case 'unhealthy':
         return this.healthAt(i) !== 'ok';
       case 'held':

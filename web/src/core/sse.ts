@@ -82,6 +82,11 @@ export class EventStream {
     this.controller = null;
   }
 
+  /** The next connection begins at the present, not after the last message. */
+  forget(): void {
+    this.lastId = null;
+  }
+
   private async run(): Promise<void> {
     const controller = new AbortController();
     this.controller = controller;

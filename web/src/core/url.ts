@@ -17,7 +17,16 @@ export interface Route {
   known: boolean;
 }
 
-export const CONDITIONS: readonly ConditionFilter[] = ['idle', 'hot', 'unhealthy', 'held', 'free', 'unmeasured', 'mig'];
+export const CONDITIONS: readonly ConditionFilter[] = [
+  'attention',
+  'idle',
+  'hot',
+  'unhealthy',
+  'held',
+  'free',
+  'unmeasured',
+  'mig',
+];
 const TEXT_LIMIT = 200;
 
 export function defaultRoute(): Route {

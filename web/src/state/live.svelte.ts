@@ -104,8 +104,12 @@ class Live {
   private onState(state: StreamState, retryMs: number): void {
     this.state = state;
     this.retryAt = retryMs > 0 ? Date.now() + retryMs : 0;
-    if (state === 'waiting') this.lost = true;
-    // Behind a connection that was lost may be another process, whose numbers have nothing to do with ours.
+    // Behind a connection that was lost may be another process, whose numbers have nothing to do with ours: the stream
+    // begins anew, and the columns are fetched under it.
+    if (state === 'waiting') {
+      this.lost = true;
+      this.stream.forget();
+    }
     if (state === 'live' && this.lost) {
       this.lost = false;
       void this.reload();

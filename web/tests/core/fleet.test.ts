@@ -135,6 +135,7 @@ describe('query', () => {
   it.each([
     ['idle', ['1-GPU-00', '2-GPU-00']],
     ['hot', ['1-GPU-01', '10-GPU-00']],
+    ['attention', ['1-GPU-00', '1-GPU-01', '2-GPU-01', '10-GPU-00']],
     ['unhealthy', ['1-GPU-00', '1-GPU-01', '2-GPU-01']],
     ['held', ['10-GPU-00']],
     ['free', ['1-GPU-00', '1-GPU-01', '2-GPU-00', '2-GPU-01']],
@@ -198,7 +199,7 @@ describe('counts', () => {
     const c = fleet.counts();
     expect(c.bins).toEqual([2, 0, 0, 0, 0, 1, 0, 0, 0, 1]);
     expect(c.bins.reduce((a, b) => a + b, 0) + c.unmeasured).toBe(fleet.count);
-    expect(c).toMatchObject({ unmeasured: 1, idle: 2, hot: 2, held: 1 });
+    expect(c).toMatchObject({ unmeasured: 1, idle: 2, hot: 2, held: 1, attention: 4 });
   });
 
   it('names what needs attention, worst first, no more than asked', () => {

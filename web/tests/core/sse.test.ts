@@ -139,6 +139,18 @@ describe('EventStream', () => {
     expect(f.lastIds).toHaveLength(1);
   });
 
+  it('can forget where it was', async () => {
+    const f = fake();
+    f.stream.start('5');
+    await vi.advanceTimersByTimeAsync(0);
+    f.end();
+    await vi.advanceTimersByTimeAsync(0);
+    f.stream.forget();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(f.lastIds).toEqual(['5', null]);
+    f.stream.stop();
+  });
+
   it('stops for good', async () => {
     const f = fake();
     f.stream.start(null);

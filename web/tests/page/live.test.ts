@@ -68,6 +68,7 @@ describe('the stream', () => {
     await until(() => live.state === 'waiting', 'loss noticed');
     await until(() => live.state === 'live' && live.fleet.count === 8, 'the new fleet');
     expect(live.fleet.seq).toBe(2);
+    expect(server.asked.filter((a) => a.path === 'events').at(-1)!.headers['Last-Event-ID']).toBeUndefined();
     server.send('fleet', deltaOf(3, 2, [{ i: 0, u: 55 }]), '3');
     await until(() => live.fleet.u[0] === 55, 'updates of the new server');
   });

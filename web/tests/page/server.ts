@@ -102,7 +102,7 @@ export function overviewOf(rows: readonly Row[], more: Partial<Overview> = {}): 
     devicesByModel: byModel,
     asOf: '2026-11-24T12:00:00Z',
     clusters: ['default'],
-    nodes: { total: 2, ready: 2, unknown: 0 },
+    nodes: { total: 2, ready: 2, degraded: 0, stale: 0, unknown: 0 },
     health,
     memoryTotalMiB: 81920 * rows.length,
     memoryUsedMiB: 40960 * rows.length,

@@ -336,7 +336,8 @@ static bool answer(struct farm *f, struct connection *c)
 		const char *end = memmem(c->request, c->got, "\r\n\r\n", 4);
 		if (!end)
 			return c->got < sizeof(c->request) || refuse(f, c, "431 Request Header Fields Too Large");
-		struct gm_str rest = gm_str_n(c->request, (size_t)(end - c->request)), method, path;
+		struct gm_str rest = gm_str_n(c->request, (size_t)(end - c->request));
+		struct gm_str method = { 0 }, path = { 0 };
 		size_t used = rest.n + 4;
 		if (!gm_str_split(&rest, ' ', &method) || !gm_str_split(&rest, ' ', &path))
 			return refuse(f, c, "400 Bad Request");
@@ -389,7 +390,7 @@ static void on_readable(struct farm *f, struct connection *c)
 /* False: the connection did not come by the loopback. *out -1: no target has this address. */
 static bool target_of_address(const struct farm *f, int fd, int *out)
 {
-	struct sockaddr_in a;
+	struct sockaddr_in a = { 0 };
 	socklen_t n = sizeof(a);
 	if (getsockname(fd, (struct sockaddr *)&a, &n) < 0 || ntohl(a.sin_addr.s_addr) >> 24 != 127)
 		return false;
@@ -528,6 +529,20 @@ static void serve(struct farm *f)
 	}
 }
 
+static void stop(struct farm *f)
+{
+	for (size_t i = 0; i < f->open_size; i++) {
+		if (f->open[i])
+			close_connection(f, f->open[i]);
+	}
+	for (size_t i = 0; i < f->targets * f->gpus; i++)
+		free(f->boards[i].labels);
+	free(f->boards);
+	free(f->asked_ms);
+	free(f->page);
+	free(f->open);
+}
+
 static uint64_t number(const char *text, uint64_t min, uint64_t max)
 {
 	uint64_t v;
@@ -576,5 +591,6 @@ int main(int argc, char **argv)
 	start(&f);
 	serve(&f);
 	report(&f);
+	stop(&f);
 	return 0;
 }

@@ -111,8 +111,8 @@ int gm_sim_scenario_from_maps(const struct gm_option_maps *maps, struct gm_sim_s
 		if (rc < 0)
 			return rc;
 	}
-	*out = s;
-	s = (struct gm_sim_scenario){ 0 };
+	out->count = s.count;
+	out->faults = gm_steal(&s.faults);
 	return 0;
 }
 

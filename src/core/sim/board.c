@@ -57,6 +57,14 @@ static int32_t settled_mc(const struct sim_board *b, int64_t power_mw, const str
 	return b->ambient_mc + (int32_t)(b->traits->rise_mc * power_mw / b->traits->limit_mw) + f->overheat_c * 1000;
 }
 
+/* What keeps a board just above its threshold: slowed for as long as it would be too hot, without flapping. */
+static int64_t cool_mw(const struct sim_board *b, const struct sim_faults *f)
+{
+	const struct sim_traits *t = b->traits;
+	int64_t room_mc = t->slowdown_mc + 1500 - b->ambient_mc - (int64_t)f->overheat_c * 1000;
+	return sim_clamp(t->limit_mw * room_mc / t->rise_mc, t->limit_mw * 3 / 10, t->limit_mw);
+}
+
 /* Power within what faults, heat and the limit leave; why it is held back goes to the reasons. */
 static void power_board(const struct sim_board *b, int64_t demand, int32_t before_mc, struct sim_knot *k)
 {
@@ -64,7 +72,7 @@ static void power_board(const struct sim_board *b, int64_t demand, int32_t befor
 	int64_t cap = t->limit_mw;
 	k->throttle = 0;
 	if (before_mc >= t->slowdown_mc) {
-		cap = cap * 70 / 100;
+		cap = cool_mw(b, &k->faults);
 		k->throttle |= REASON_SW_THERMAL;
 		if (before_mc >= t->slowdown_mc + 2000)
 			k->throttle |= REASON_HW_THERMAL | REASON_HW_SLOWDOWN;

@@ -143,7 +143,7 @@ struct sim_mix {
 };
 int sim_mix_parse(struct gm_str models, size_t gpus, struct sim_mix *out, struct gm_err *err) GM_CHECKED;
 /*
- * The layout of the `nth` board of the `row`th variant of the mix: 0 when it is not in MIG mode. Profiles and placements
+ * The layout of the `nth` board of the `row`th variant: 0 when it is not in MIG mode. Profiles and placements
  * are the catalogue's.
  */
 int sim_layout(const struct gm_variant *v, size_t row, size_t nth,

@@ -27,7 +27,7 @@ static int check_scenario(const struct gm_sim_spec *spec, struct gm_err *err)
 {
 	if (spec->scenario_count > GM_SIM_SCENARIO_MAX)
 		return gm_fail(err, GM_ERR_TOO_LARGE, "scenario: more than %d faults", GM_SIM_SCENARIO_MAX);
-	for (size_t i = 0; i < spec->scenario_count; i++) {
+	for (size_t i = 0; spec->scenario && i < spec->scenario_count; i++) {
 		const struct gm_sim_fault *f = &spec->scenario[i];
 		if ((unsigned)f->kind >= GM_SIM_FAULT_COUNT)
 			return gm_fail(err, GM_ERR_INVALID, "scenario: fault %zu: unknown kind", i);
@@ -109,8 +109,8 @@ static void make_device(struct gm_sim *s, size_t index, int on_node, const struc
 	name_device(b, d);
 }
 
-/* Boards in the order of the mix; a node has boards of one variant. */
-static void make_world(struct gm_sim *s, const struct sim_mix *mix, size_t per_node)
+/* Boards in the order of the mix; a node has boards of one variant. False without memory. */
+static bool make_world(struct gm_sim *s, const struct sim_mix *mix, size_t per_node)
 {
 	size_t index = 0, instances = 0;
 	for (size_t row = 0; row < mix->count; row++) {
@@ -133,9 +133,12 @@ static void make_world(struct gm_sim *s, const struct sim_mix *mix, size_t per_n
 		}
 	}
 	s->works = gm_try_alloc(instances * sizeof(*s->works));
-	s->work_capacity = s->works ? instances : 0;
+	if (!s->works)
+		return false;
+	s->work_capacity = instances;
 	for (size_t i = 0, groups = 0; i < s->node_count; i++)
 		sim_place(s, &s->nodes[i], &groups);
+	return true;
 }
 
 static int by_node(const void *a, const void *b)
@@ -146,7 +149,7 @@ static int by_node(const void *a, const void *b)
 static int take_scenario(struct gm_sim *s, const struct gm_sim_spec *spec, struct gm_err *err)
 {
 	size_t bytes = spec->scenario_count * sizeof(*s->scenario), known = 0;
-	if (!bytes)
+	if (!bytes || !spec->scenario)
 		return 0;
 	s->scenario = gm_try_alloc(bytes);
 	if (!s->scenario)
@@ -205,9 +208,7 @@ struct gm_sim *gm_sim_new(const struct gm_sim_spec *spec, struct gm_err *err)
 		return NULL;
 	size_t per_node = spec->gpus_per_node ? (size_t)spec->gpus_per_node : spec->gpus > 64 ? 8 : 4;
 	GM_AUTO(gm_sim_free_p) struct gm_sim *s = empty_world(spec, &mix, per_node);
-	if (s->nodes && s->devices && s->boards)
-		make_world(s, &mix, per_node);
-	if (!s->works) {
+	if (!s->nodes || !s->devices || !s->boards || !make_world(s, &mix, per_node)) {
 		(void)gm_fail(err, GM_ERR_NO_MEMORY, "a world of %d boards: out of memory", spec->gpus);
 		return NULL;
 	}

@@ -124,7 +124,8 @@ static void test_board_heats_slowly_and_slows_down(void **state)
 					  .value = 45 };
 	GM_AUTO(gm_sim_free_p)
 	struct gm_sim *s = world((struct gm_sim_spec){ .seed = 4, .gpus = 24, .scenario = &hot, .scenario_count = 1 });
-	int hottest = 0, coolest_after = 9999, before = 0, most_in_a_second = 0, throttled = 0;
+	bool was_slowed = false;
+	int hottest = 0, coolest_after = 9999, before = 0, most_in_a_second = 0, throttled = 0, turns = 0;
 	for (int t = 1; t <= 40 * 60; t++) {
 		gm_sim_advance(s, START_MS + t * 1000);
 		const struct gm_sim_device *d = device(s, 1);
@@ -134,7 +135,10 @@ static void test_board_heats_slowly_and_slows_down(void **state)
 		if (t < 20 * 60)
 			assert_in_range(d->temperature_deci, 200, 800);
 		hottest = before > hottest ? before : hottest;
-		throttled += (d->throttle_reasons & 0x60) != 0;
+		bool slowed = (d->throttle_reasons & 0x60) != 0;
+		turns += slowed != was_slowed;
+		was_slowed = slowed;
+		throttled += slowed;
 		if (t > 35 * 60)
 			coolest_after = before < coolest_after ? before : coolest_after;
 		assert_in_range(device(s, 0)->temperature_deci, 200, 800); /* its neighbour is well */
@@ -142,6 +146,7 @@ static void test_board_heats_slowly_and_slows_down(void **state)
 	assert_in_range(hottest, 860, 960);
 	assert_in_range(most_in_a_second, 1, 20);
 	assert_in_range(throttled, 60, 600);
+	assert_in_range(turns, 2, 6); /* it does not flap at its threshold */
 	assert_true(coolest_after < 750);
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
+
 /* Every number of a device, so that "the same world" means all of it. */
 #define DEVICE_NUMBERS(X)                                                                                              \
 	X(index)                                                                                                       \
@@ -306,6 +308,26 @@ static void test_sim_refuses_wrong_specifications(void **state)
 	gm_sim_free(NULL);
 }
 
+/* Each larger allocation fails once: an error, nothing leaked (the sanitizer's word), and at last a world. */
+static void test_sim_without_memory(void **state)
+{
+	(void)state;
+	const struct gm_sim_fault row = { .kind = GM_SIM_FAULT_XID, .node = "worker-01", .gpu = -1 };
+	const struct gm_sim_spec spec = { .gpus = 24, .start_ms = START_MS, .scenario = &row, .scenario_count = 1 };
+	struct gm_sim *s = NULL;
+	unsigned n = 0;
+	while (!s) {
+		struct gm_err err = { 0 };
+		gm_alloc_fail_at(++n);
+		s = gm_sim_new(&spec, &err);
+		assert_true(s || err.code == GM_ERR_NO_MEMORY);
+		assert_true(!s == gm_alloc_failed());
+	}
+	gm_alloc_fail_at(0);
+	gm_sim_free(s);
+	assert_in_range(n, 5, 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -319,6 +341,7 @@ int main(void)
 		cmocka_unit_test(test_sim_speed_is_only_time),
 		cmocka_unit_test(test_sim_pods_are_named_and_jobs_follow_each_other),
 		cmocka_unit_test(test_sim_refuses_wrong_specifications),
+		cmocka_unit_test(test_sim_without_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

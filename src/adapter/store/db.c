@@ -58,13 +58,15 @@ int gm_db_exec(struct gm_db *db, const char *sql, struct gm_err *err)
 }
 
 /*
- * synchronous=FULL: a commit is synced before it returns, for samples as for keys and audit rows; at one commit a second
- * the sync is cheap and no second meaning of "written" is needed. Checkpoints are taken by maintain() in small bites;
- * log_grew is only the brake for a log that grows without it. secure_delete would write every deleted page once more.
+ * synchronous=EXTRA: a commit is synced before it returns, for samples as for keys and audit rows; at one commit a second
+ * the sync is cheap and no second meaning of "written" is needed. In WAL mode it is FULL; before that mode is set it
+ * keeps the rollback journal of a new file from coming back after a power cut and taking the first commits with it.
+ * Checkpoints are taken by maintain() in small bites; log_grew is only the brake for a log that grows without it.
+ * secure_delete would write every deleted page once more.
  */
-static const char writer_setup[] = "PRAGMA page_size=16384;"
+static const char writer_setup[] = "PRAGMA synchronous=EXTRA;"
+				   "PRAGMA page_size=16384;"
 				   "PRAGMA journal_mode=WAL;"
-				   "PRAGMA synchronous=FULL;"
 				   "PRAGMA journal_size_limit=67108864;"
 				   "PRAGMA secure_delete=OFF;"
 				   "PRAGMA cell_size_check=ON;"

@@ -10,8 +10,6 @@
 #define PARTS_A_STEP 2000
 #define EXPIRE_A_STEP 500
 #define EXPIRE_EVERY_MS 60000
-/* 8 MiB of log: what a checkpoint moves in some 20 ms. */
-#define CHECKPOINT_PAGES 512
 
 static bool time_left(const struct gm_store *s, int64_t begin_ms)
 {
@@ -333,7 +331,7 @@ static int step(struct gm_store *s, int64_t now_ms, bool *out_more, struct gm_er
 	int r = 0;
 
 	*out_more = true;
-	if (s->writer.db->wal_pages - s->writer.db->wal_done >= CHECKPOINT_PAGES)
+	if (s->writer.db->wal_pages - s->writer.db->wal_done >= s->conf.checkpoint_pages)
 		return gm_db_checkpoint(s->writer.db, err);
 	if (s->work.kind == GM_WORK_NONE)
 		r = choose(s, now_ms, err);

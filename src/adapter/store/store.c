@@ -28,6 +28,7 @@ static struct gm_store_conf with_defaults(const struct gm_store_conf *given)
 	}
 	c.batch_rows = c.batch_rows ? c.batch_rows : 500;
 	c.sort_after_bytes = c.sort_after_bytes ? c.sort_after_bytes : UINT64_C(32) << 20;
+	c.checkpoint_pages = c.checkpoint_pages > 0 ? c.checkpoint_pages : 512;
 	c.readers = c.readers > 0 ? c.readers : READERS;
 	return c;
 }

@@ -32,20 +32,20 @@ struct gm_store;
 struct gm_store_conf {
 	const char *url; /* "sqlite:FILE" */
 	const struct gm_clock *clock;
-	size_t batch_rows;	 /* rows a blob of the journal; 0: 500 */
-	int64_t retention_ms;	 /* full resolution; 0: 30 d */
-	int64_t retention_5m_ms; /* five-minute rollups; 0: 90 d */
-	int64_t retention_1h_ms; /* one-hour rollups; 0: 2 y */
-	int64_t retention_1d_ms; /* one-day rollups; 0: for ever */
-	int64_t grace_ms;	 /* an hour is packed this long after its end; 0: 5 min */
-	int64_t sort_after_ms;	 /* the journal is sorted when its oldest row is that old; 0: 5 min */
-	uint64_t
-		sort_after_bytes; /* ... or when it is that large, which is also what sorting holds in memory; 0: 32 MiB */
-	int64_t step_ms;	  /* what one maintain() may take before it commits; 0: 20 */
-	int readers;		  /* connections for reading at most; 0: 8 */
-	bool network_allowed;	  /* take a network file system too; SQLite's locks are not safe there */
-	const char *vfs;	  /* tests: SQLite VFS; NULL: the system's */
-	long fs_magic;		  /* tests: taken for the file system's magic number when not 0 */
+	size_t batch_rows;	   /* rows a blob of the journal; 0: 500 */
+	int64_t retention_ms;	   /* full resolution; 0: 30 d */
+	int64_t retention_5m_ms;   /* five-minute rollups; 0: 90 d */
+	int64_t retention_1h_ms;   /* one-hour rollups; 0: 2 y */
+	int64_t retention_1d_ms;   /* one-day rollups; 0: for ever */
+	int64_t grace_ms;	   /* an hour is packed this long after its end; 0: 5 min */
+	int64_t sort_after_ms;	   /* the journal is sorted when its oldest row is that old; 0: 5 min */
+	uint64_t sort_after_bytes; /* ... or when it is that large; also what sorting holds in memory; 0: 32 MiB */
+	int64_t step_ms;	   /* what one maintain() may take before it commits; 0: 20 */
+	int checkpoint_pages;	   /* of log, moved into the file at once; 0: 512 (8 MiB) */
+	int readers;		   /* connections for reading at most; 0: 8 */
+	bool network_allowed;	   /* take a network file system too; SQLite's locks are not safe there */
+	const char *vfs;	   /* tests: SQLite VFS; NULL: the system's */
+	long fs_magic;		   /* tests: taken for the file system's magic number when not 0 */
 };
 
 struct gm_store_stats {

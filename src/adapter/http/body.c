@@ -33,18 +33,26 @@ struct reader {
 	int rc; /* the first failure */
 };
 
-static void wrong(struct reader *r, const char *pointer, const char *fmt, ...) GM_PRINTF(3, 4);
-static void wrong(struct reader *r, const char *pointer, const char *fmt, ...)
+static void wrong_text(struct reader *r, const char *pointer, const char *fmt, va_list args)
+	__attribute__((format(printf, 3, 0)));
+static void wrong_text(struct reader *r, const char *pointer, const char *fmt, va_list args)
 {
 	char text[256];
-	va_list args;
 
-	va_start(args, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
 	gm_issues_add(r->issues, r->arena, pointer, "%s", text);
 	if (r->rc == 0)
 		r->rc = gm_fail_at(r->err, GM_ERR_INVALID, pointer, "%s", text);
+}
+
+static void wrong(struct reader *r, const char *pointer, const char *fmt, ...) GM_PRINTF(3, 4);
+static void wrong(struct reader *r, const char *pointer, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	wrong_text(r, pointer, fmt, args);
+	va_end(args);
 }
 
 static bool no_memory(struct reader *r)
@@ -112,6 +120,8 @@ static void make_pointer(char out[static POINTER_SIZE], const char *name)
 
 static const char *kind_name(const json_t *v)
 {
+	if (!v)
+		return "nothing";
 	switch (json_typeof(v)) {
 	case JSON_OBJECT:
 		return "an object";

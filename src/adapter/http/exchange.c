@@ -331,10 +331,12 @@ static int run(struct gm_exchange *ex)
 	return gm_fail(&ex->err, GM_ERR_INTERNAL, "no way to answer");
 }
 
-static enum MHD_Result finish(struct gm_exchange *ex)
+static enum MHD_Result finish(struct gm_exchange *ex, void **place)
 {
 	int rc = ex->refusal;
 	int status = ex->status;
+	bool stream;
+	enum MHD_Result queued;
 
 	atomic_store_explicit(&ex->conn->cut_ms, 0, memory_order_relaxed);
 	if (ex->phase != GM_PHASE_REFUSE)
@@ -346,7 +348,14 @@ static enum MHD_Result finish(struct gm_exchange *ex)
 		gm_http_answer_problem(ex, status);
 	}
 	ex->phase = GM_PHASE_DONE;
-	return gm_http_answer(ex);
+	stream = ex->res.stream != NULL;
+	queued = gm_http_answer(ex);
+	/* A stream lives long and needs nothing of its request: thousands of them should not hold one each. */
+	if (stream && queued == MHD_YES) {
+		*place = NULL;
+		give_back(ex);
+	}
+	return queued;
 }
 
 /* The library keeps what we leave in *n: all is taken. */
@@ -392,27 +401,27 @@ enum MHD_Result gm_http_on_access(void *cls, struct MHD_Connection *mhd, const c
 		return MHD_NO;
 	if (ex->phase == GM_PHASE_BEGIN) {
 		begin(ex, method);
-		return answer_at_once(ex) ? finish(ex) : MHD_YES;
+		return answer_at_once(ex) ? finish(ex, exchange) : MHD_YES;
 	}
 	if (ex->phase == GM_PHASE_DONE) {
 		*data_size = 0;
 		return MHD_YES;
 	}
-	return *data_size ? take_body(ex, data, data_size) : finish(ex);
+	return *data_size ? take_body(ex, data, data_size) : finish(ex, exchange);
 }
 
 void gm_http_on_completed(void *cls, struct MHD_Connection *mhd, void **exchange, enum MHD_RequestTerminationCode why)
 {
 	struct gm_http_server *s = cls;
 	struct gm_exchange *ex = *exchange;
-	(void)mhd;
+	struct gm_conn *conn = gm_http_conn_of(mhd);
 	(void)why;
 
 	*exchange = NULL;
-	if (!ex)
+	if (ex)
+		give_back(ex);
+	if (!conn)
 		return;
-	struct gm_conn *conn = ex->conn;
-	give_back(ex);
 	atomic_store_explicit(&conn->cut_ms,
 			      atomic_load_explicit(&s->now_ms, memory_order_relaxed) + s->conf.idle_timeout_ms,
 			      memory_order_relaxed);

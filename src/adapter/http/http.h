@@ -126,7 +126,8 @@ void gm_http_answer_shared(struct gm_http_response *res, struct gm_http_shared *
 
 /*
  * A stream (server-sent events). `read` is called on a thread of the server whenever the client can take bytes; it
- * returns how many it wrote, 0 for nothing now (it is called again after gm_http_stream_wake), -1 for the end.
+ * returns how many it wrote, 0 for nothing now (it is called again after gm_http_stream_wake), -1 for the end. `max` is
+ * at least 1,000, seldom more than 8,000: what is longer goes out in pieces.
  * `free` is called once, when the client left, the stream ended or the server stops: no read comes after it.
  * The server adds a comment line as heartbeat to idle streams.
  */

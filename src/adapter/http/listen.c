@@ -30,12 +30,16 @@ static bool to_sockaddr(const char *address, uint16_t port, struct sockaddr_stor
 
 static uint16_t port_of(int fd)
 {
-	struct sockaddr_storage sa = { 0 };
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} sa = { .v6 = { 0 } };
 	socklen_t n = sizeof(sa);
 
-	(void)getsockname(fd, (struct sockaddr *)&sa, &n);
-	return ntohs(sa.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)(void *)&sa)->sin6_port
-					      : ((struct sockaddr_in *)(void *)&sa)->sin_port);
+	if (getsockname(fd, &sa.any, &n) != 0)
+		return 0;
+	return ntohs(sa.any.sa_family == AF_INET6 ? sa.v6.sin6_port : sa.v4.sin_port);
 }
 
 static int fail_bind(struct gm_err *err, int errnum, const char *address, uint16_t port)

@@ -44,20 +44,28 @@ const char *gm_http_status_title(int status)
 	return "Error";
 }
 
-void gm_issues_add(struct gm_issues *issues, struct gm_arena *arena, const char *pointer, const char *fmt, ...)
+static void add(struct gm_issues *issues, struct gm_arena *arena, const char *pointer, const char *fmt, va_list args)
+	__attribute__((format(printf, 4, 0)));
+static void add(struct gm_issues *issues, struct gm_arena *arena, const char *pointer, const char *fmt, va_list args)
 {
 	char text[256];
+
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	char *kept_pointer = gm_arena_dup(arena, gm_str(pointer));
+	char *kept_text = gm_arena_dup(arena, gm_str(text));
+	if (kept_pointer && kept_text)
+		issues->items[issues->count++] = (struct gm_issue){ kept_pointer, kept_text };
+}
+
+void gm_issues_add(struct gm_issues *issues, struct gm_arena *arena, const char *pointer, const char *fmt, ...)
+{
 	va_list args;
 
 	if (!issues || issues->count >= GM_ISSUES_MAX)
 		return;
 	va_start(args, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, args);
+	add(issues, arena, pointer, fmt, args);
 	va_end(args);
-	char *kept_pointer = gm_arena_dup(arena, gm_str(pointer));
-	char *kept_text = gm_arena_dup(arena, gm_str(text));
-	if (kept_pointer && kept_text)
-		issues->items[issues->count++] = (struct gm_issue){ kept_pointer, kept_text };
 }
 
 static void write_issue(struct gm_json *w, const char *pointer, const char *detail)

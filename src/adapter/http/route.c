@@ -6,14 +6,14 @@
 
 #include "adapter/http/query.h"
 #include "base/alloc.h"
-#include "base/vec.h"
 
 #define SEGMENTS_MAX 16
 
 /* One segment of the paths below it. Literals are tried before the parameter, so "/keys/me" wins over "/keys/{id}". */
 struct node {
 	struct gm_str literal;
-	GM_VEC(struct node *) children;
+	struct node *children; /* the first; further ones by `sibling` */
+	struct node *sibling;
 	struct node *param;
 	const struct gm_route *routes[GM_HTTP_METHOD_COUNT];
 };
@@ -49,21 +49,23 @@ static void node_free(struct node *n)
 {
 	if (!n)
 		return;
-	gm_vec_each (&n->children, child)
-		node_free(*child);
+	for (struct node *child = n->children, *next; child; child = next) {
+		next = child->sibling;
+		node_free(child);
+	}
 	node_free(n->param);
-	gm_vec_fini(&n->children);
 	free(n);
 }
 
 static struct node *node_child(struct node *n, struct gm_str literal)
 {
-	gm_vec_each (&n->children, child)
-		if (gm_str_eq((*child)->literal, literal))
-			return *child;
+	for (struct node *child = n->children; child; child = child->sibling)
+		if (gm_str_eq(child->literal, literal))
+			return child;
 	struct node *added = gm_xalloc(sizeof(*added));
 	added->literal = literal;
-	gm_vec_push(&n->children, added);
+	added->sibling = n->children;
+	n->children = added;
 	return added;
 }
 
@@ -214,8 +216,7 @@ static const struct node *node_find(const struct node *n, const struct gm_str *s
 		out->path_param_count = params;
 		return node_has_routes(n) ? n : NULL;
 	}
-	for (size_t i = 0; i < n->children.count; i++) {
-		const struct node *child = n->children.items[i];
+	for (const struct node *child = n->children; child; child = child->sibling) {
 		if (!gm_str_eq(child->literal, segments[0]))
 			continue;
 		const struct node *found = node_find(child, segments + 1, count - 1, out, params);

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 
 #define HEARTBEAT ": \n\n"
-#define PLAIN_BLOCK_BYTES 2048 /* of clients that know no chunks (HTTP/1.0) */
+#define PLAIN_BLOCK_BYTES 1024 /* of clients that know no chunks (HTTP/1.0) */
 
 struct gm_http_stream {
 	_Atomic unsigned refs;

@@ -8,12 +8,12 @@
 
 #include "adapter/http/http-internal.h"
 #include "base/alloc.h"
-#include "base/vec.h"
 
 #define CHAIN_MAX 16
 
 /* One reading of the files. Handshakes under way may still use an old one, so all live until the server ends. */
 struct pair {
+	struct pair *older;
 	gnutls_pcert_st chain[CHAIN_MAX];
 	unsigned count;
 	gnutls_privkey_t key;
@@ -31,8 +31,7 @@ struct stamp {
 struct gm_tls {
 	char *cert_file, *key_file;
 	pthread_mutex_t mu;
-	GM_VEC(struct pair *) pairs;	    /* guarded by mu; the last one is in use */
-	_Atomic(struct pair *) in_use;	    /* read by handshakes */
+	_Atomic(struct pair *) in_use;	    /* read by handshakes; written with mu held */
 	struct stamp cert_stamp, key_stamp; /* guarded by mu */
 	_Atomic uint64_t reloads, failures;
 };
@@ -146,9 +145,8 @@ static int load(struct gm_tls *t, struct gm_err *err)
 		rc = check_match(p, t->cert_file, err);
 	if (rc != 0)
 		return rc;
-	atomic_store_explicit(&t->in_use, p, memory_order_release);
-	gm_vec_push(&t->pairs, p);
-	(void)gm_steal(&p);
+	p->older = atomic_load(&t->in_use);
+	atomic_store_explicit(&t->in_use, gm_steal(&p), memory_order_release);
 	return 0;
 }
 
@@ -174,9 +172,10 @@ void gm_tls_free(struct gm_tls *t)
 {
 	if (!t)
 		return;
-	gm_vec_each (&t->pairs, p)
-		pair_free(*p);
-	gm_vec_fini(&t->pairs);
+	for (struct pair *p = atomic_load(&t->in_use), *older; p; p = older) {
+		older = p->older;
+		pair_free(p);
+	}
 	(void)pthread_mutex_destroy(&t->mu);
 	free(t->cert_file);
 	free(t->key_file);

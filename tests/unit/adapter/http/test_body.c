@@ -142,14 +142,14 @@ static void test_all_that_is_wrong_is_said(void **state)
 	struct order o = { 0 };
 	(void)state;
 
-	assert_int_equal(read_order("{\"nmae\":\"a\",\"memory\":0,\"useMig\":2}", &arena, &o, NULL, &issues, &err),
+	assert_int_equal(read_order("{\"title\":\"a\",\"memory\":0,\"useMig\":2}", &arena, &o, NULL, &issues, &err),
 			 GM_ERR_INVALID);
 	assert_int_equal(issues.count, 4);
-	assert_string_equal(issues.items[0].pointer, "/nmae");
+	assert_string_equal(issues.items[0].pointer, "/title");
 	assert_string_equal(issues.items[1].pointer, "/name");
 	assert_string_equal(issues.items[2].pointer, "/memory");
 	assert_string_equal(issues.items[3].pointer, "/useMig");
-	assert_string_equal(err.where, "/nmae");
+	assert_string_equal(err.where, "/title");
 }
 
 static void test_depth_is_limited(void **state)

@@ -181,6 +181,9 @@ static int on_page(struct gm_http_request *req, struct gm_http_response *res, vo
 {
 	(void)ctx;
 	(void)err;
+	char *filler = gm_arena_alloc(req->arena, 1500);
+	memset(filler, 'x', 1499);
+	gm_http_add_header(res, "X-Long", gm_str(filler));
 	res->content_type = "text/html";
 	gm_buf_addf(&res->body, "page %.*s", GM_STR_ARG(req->path));
 	return 0;
@@ -245,7 +248,7 @@ static const struct {
 	{ GET(C "/api/hello"), 200, "Content-Type", "application/json", "{\"limit\":100,\"q\":\"\"}" },
 	{ GET(C "/api/hello?limit=5&q=a%20b"), 200, "Cache-Control", "no-store", "{\"limit\":5,\"q\":\"a b\"}" },
 	{ GET(C "/api/hello?limit=0"), 400, "Content-Type", "application/problem+json", "\"pointer\":\"?limit\"" },
-	{ GET(C "/api/hello?limti=5"), 400, NULL, NULL, "'limti' is not a parameter of on_hello" },
+	{ GET(C "/api/hello?limits=5"), 400, NULL, NULL, "'limits' is not a parameter of on_hello" },
 	{ "HEAD " C "/api/hello HTTP/1.1\r\nHost: localhost\r\n\r\n", 200, "Content-Length", "20", "" },
 	{ "OPTIONS " C "/api/keys HTTP/1.1\r\nHost: localhost\r\n\r\n", 204, "Allow", "POST, OPTIONS", "" },
 	{ "PUT " C "/api/hello HTTP/1.1\r\nHost: localhost\r\n\r\n", 405, "Allow", "GET, HEAD, OPTIONS",
@@ -279,11 +282,11 @@ static const struct {
 	  "Content-Length: 2\r\n\r\n{}",
 	  415, NULL, NULL, "compressed" },
 	{ "POST " C "/api/open HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 20"
-	  "\r\n\r\n{\"nmae\":1,\"name\":\"\"}",
-	  400, NULL, NULL, "\"errors\":[{\"pointer\":\"/nmae\"" },
+	  "\r\n\r\n{\"nick\":1,\"name\":\"\"}",
+	  400, NULL, NULL, "\"errors\":[{\"pointer\":\"/nick\"" },
 	{ "POST " C
 	  "/api/open HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked"
-	  "\r\n\r\n5\r\n{\"nam\r\n8\r\ne\":\"xyz\"\r\n1\r\n}\r\n0\r\n\r\n",
+	  "\r\n\r\n3\r\n{\"n\r\na\r\name\":\"xyz\"\r\n1\r\n}\r\n0\r\n\r\n",
 	  200, NULL, NULL, "{\"name\":\"xyz\"" },
 	{ "DELETE " C "/api/keys/1 HTTP/1.1\r\nHost: localhost\r\n\r\n", 204, NULL, NULL, "" },
 	{ "DELETE " C "/api/keys/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}", 400, NULL, NULL,
@@ -526,6 +529,26 @@ static void test_too_many_headers_are_refused(void **state)
 	assert_true(body_has(&w, "headers_too_large"));
 }
 
+/* The library's pool of a connection must hold a full head and the answer's own one. */
+static void test_largest_head_is_answered(void **state)
+{
+	GM_AUTO(wire_close_p) struct wire w;
+	GM_AUTO(gm_buf_fini_p) struct gm_buf request = { 0 };
+	(void)state;
+
+	open_wire(&w);
+	gm_buf_add_cstr(&request, "GET " C "/gpus HTTP/1.1\r\nHost: localhost\r\n");
+	for (int i = 0; i < GM_HTTP_HEADERS_MAX - 1; i++)
+		gm_buf_addf(&request, "X-Header-%02d: %0142d\r\n", i, i);
+	gm_buf_add_cstr(&request, "\r\n");
+	assert_true(request.n > 9600 && request.n < 10240);
+	for (int i = 0; i < 3; i++) {
+		assert_true(wire_ask(&w, gm_buf_cstr(&request)));
+		assert_int_equal(w.status, 200);
+		assert_true(wire_header(&w, "X-Long").n > 1000);
+	}
+}
+
 static void test_oversized_bodies_are_refused(void **state)
 {
 	GM_AUTO(wire_close_p) struct wire w;
@@ -709,7 +732,7 @@ static int set_up_hasty(void **state)
 }
 
 static const char *const unfinished[] = {
-	"GET " C "/api/hel",
+	"GET " C "/api/he",
 	"GET " C "/api/hello HTTP/1.1\r\nHost: loc",
 	"POST " C
 	"/api/open HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{\"n",
@@ -822,6 +845,7 @@ int main(void)
 		WITH(set_up, test_long_bearer_token_fits),
 		WITH(set_up, test_oversized_heads_are_refused),
 		WITH(set_up, test_too_many_headers_are_refused),
+		WITH(set_up, test_largest_head_is_answered),
 		WITH(set_up, test_oversized_bodies_are_refused),
 		WITH(set_up, test_body_of_exactly_the_limit_is_read),
 		WITH(set_up, test_expecting_client_is_answered_before_it_sends),

@@ -137,7 +137,7 @@ struct gm_http_stream_ops {
 };
 /*
  * Turns the request into a stream; on success the stream owns take_ctx. *out is a reference for the caller, to wake it
- * with and to unref (out NULL: none). GM_ERR_LIMITED: too many in all or from this address, take_ctx is still the
+ * with and to unref (out NULL: none). GM_ERR_LIMITED: too many in all or of this key or address, take_ctx is still the
  * caller's. res->content_type NULL: text/event-stream.
  */
 int gm_http_stream_open(struct gm_http_request *req, struct gm_http_response *res, const struct gm_http_stream_ops *ops,
@@ -189,7 +189,7 @@ struct gm_http_conf {
 
 	size_t connections_max;		/* [4096] */
 	size_t streams_max;		/* [2500] */
-	size_t streams_per_address_max; /* [64] */
+	size_t streams_per_address_max; /* of one key, or of one address without a key [64] */
 	size_t body_max_bytes;		/* [1 MiB] -> 413 */
 	size_t header_max_bytes;	/* all headers and the request line [10 KiB] -> 431 */
 	size_t target_max_bytes;	/* path and query [4 KiB] -> 414 */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "adapter/http/http-internal.h"
@@ -13,7 +14,7 @@ struct gm_http_stream {
 	struct gm_http_server *server;	    /* NULL in tests of handlers */
 	const struct gm_http_stream_ops *ops;
 	void *ctx;
-	char address[GM_HTTP_ADDRESS_SIZE];
+	char owner[GM_HTTP_ADDRESS_SIZE]; /* "key 7", or the address of who has none: a proxy's clients share one */
 	_Atomic bool ended;
 
 	pthread_mutex_t mu;
@@ -63,13 +64,13 @@ static int list_add(struct gm_http_stream *s, struct gm_err *err)
 
 	(void)pthread_mutex_lock(&server->mu);
 	for (const struct gm_http_stream *other = server->streams; other; other = other->next)
-		same += strcmp(other->address, s->address) == 0;
+		same += strcmp(other->owner, s->owner) == 0;
 	if (atomic_load_explicit(&server->stopping, memory_order_acquire)) {
 		rc = gm_fail(err, GM_ERR_STOPPED, "the server is shutting down");
 	} else if (server->stream_count >= server->conf.streams_max) {
 		rc = gm_fail(err, GM_ERR_LIMITED, "too many open streams (%zu)", server->stream_count);
 	} else if (same >= server->conf.streams_per_address_max) {
-		rc = gm_fail(err, GM_ERR_LIMITED, "too many open streams from this address (%zu)", same);
+		rc = gm_fail(err, GM_ERR_LIMITED, "too many open streams of %s (%zu)", s->owner, same);
 	} else {
 		s->next = server->streams;
 		if (s->next)
@@ -106,8 +107,10 @@ int gm_http_stream_open(struct gm_http_request *req, struct gm_http_response *re
 	atomic_init(&s->refs, 1);
 	s->server = ex ? ex->server : NULL;
 	(void)pthread_mutex_init(&s->mu, NULL);
-	if (req->peer)
-		(void)gm_str_copy(gm_str(req->peer->address), s->address, sizeof(s->address));
+	if (req->identity && req->identity->key_id)
+		(void)snprintf(s->owner, sizeof(s->owner), "key %lld", (long long)req->identity->key_id);
+	else if (req->peer)
+		(void)gm_str_copy(gm_str(req->peer->address), s->owner, sizeof(s->owner));
 	if (s->server) {
 		s->sent_ms = atomic_load_explicit(&s->server->now_ms, memory_order_relaxed);
 		rc = list_add(s, err);

@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "base/vec.h"
+#include "core/auth/auth.h"
 #include "wire.h"
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -88,6 +89,16 @@ static int on_regret(struct gm_http_request *req, struct gm_http_response *res, 
 	return rc != 0 ? rc : gm_fail(err, GM_ERR_BUSY, "after all not");
 }
 
+static int identify(void *ctx, const struct gm_http_peer *peer, struct gm_str authorization, struct gm_identity *out,
+		    struct gm_err *err)
+{
+	(void)ctx;
+	(void)peer;
+	(void)err;
+	*out = (struct gm_identity){ .role = GM_ROLE_VIEWER, .key_id = authorization.n ? 7 : 0 };
+	return 0;
+}
+
 static const struct gm_route routes[] = {
 	{ .path = "/events", .handler = on_events, .operation = "events", .flags = GM_ROUTE_STREAM },
 	{ .path = "/regret", .handler = on_regret, .operation = "regret" },
@@ -101,6 +112,7 @@ static void start(struct gm_http_conf conf)
 	conf.routes = routes;
 	conf.route_count = GM_LEN(routes);
 	conf.threads = 2;
+	conf.identify = identify;
 	if (gm_http_server_start(&conf, &app.server, &err) != 0)
 		fail_msg("%s", err.text);
 }
@@ -275,7 +287,11 @@ static void test_streams_of_an_address_are_limited(void **state)
 	assert_true(wire_ask(&c, GET("/events")));
 	assert_int_equal(c.status, 429);
 	assert_true(wire_header(&c, "Retry-After").n > 0);
-	assert_non_null(strstr(gm_buf_cstr(&c.body), "from this address"));
+	assert_non_null(strstr(gm_buf_cstr(&c.body), "of 127.0.0.1 (2)"));
+	/* Who shows a key is counted by it, not by the proxy's address. */
+	assert_true(wire_sends(&c, "GET /events HTTP/1.1\r\nHost: localhost\r\nX-API-Key: k\r\n\r\n"));
+	assert_true(wire_read_head(&c));
+	assert_int_equal(c.status, 200);
 }
 
 static void test_streams_in_all_are_limited(void **state)

@@ -205,6 +205,7 @@ static bool peer_read(struct hostile_server *s, struct peer *p)
 		return p->request_n < REQUEST_MAX - 1;
 	if (sscanf(p->request, "GET %63s ", path) != 1)
 		return false;
+	path[strcspn(path, "?")] = 0;
 	answer_path(s, p, path);
 	p->request_n = 0;
 	return true;

@@ -12,6 +12,7 @@
 #define HEADERS_MAX (64 * 1024)
 /* What a body's memory may keep for the next one; pages of eight boards have 60 KB. */
 #define BODY_KEPT (256 * 1024)
+#define BODY_DEFAULT ((size_t)32 << 20)
 #define EVENTS_AT_ONCE 64
 
 struct gm_httpc {
@@ -132,7 +133,7 @@ int gm_httpc_new(const struct gm_httpc_conf *conf, struct gm_httpc **out, struct
 	gm_httpc_init_once();
 	c->due_mono_ms = -1;
 	c->slot_max = conf->in_flight_max ? conf->in_flight_max : 64;
-	c->body_max = conf->body_max ? conf->body_max : (size_t)32 << 20;
+	c->body_max = conf->body_max ? conf->body_max : BODY_DEFAULT;
 	c->bodies_max = conf->bodies_max ? conf->bodies_max : 4 * c->body_max;
 	c->gzip = conf->gzip;
 	c->user_agent = gm_xstrdup(conf->user_agent ? conf->user_agent : "k8s-gpu-management/" GM_VERSION);
@@ -157,6 +158,12 @@ void gm_httpc_set_connections(struct gm_httpc *c, size_t connections_max)
 	long n = connections_max > 1000000 ? 1000000L : (long)connections_max;
 
 	(void)curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, n > 0 ? n : 1L);
+}
+
+void gm_httpc_set_body_max(struct gm_httpc *c, size_t body_max)
+{
+	c->body_max = body_max ? body_max : BODY_DEFAULT;
+	c->bodies_max = 4 * c->body_max;
 }
 
 static void slot_free(struct gm_httpc_slot *slot)
@@ -231,7 +238,6 @@ static struct gm_httpc_slot *slot_take(struct gm_httpc *c)
 		return NULL;
 	slot = gm_xalloc(sizeof(*slot));
 	slot->client = c;
-	slot->body.limit = c->body_max;
 	slot->easy = curl_easy_init();
 	if (!slot->easy) {
 		free(slot);
@@ -247,10 +253,8 @@ static void slot_give_back(struct gm_httpc_slot *slot)
 {
 	struct gm_httpc *c = slot->client;
 
-	if (slot->body.capacity > BODY_KEPT) {
+	if (slot->body.capacity > BODY_KEPT)
 		gm_buf_fini(&slot->body);
-		slot->body.limit = c->body_max;
-	}
 	count_body(slot);
 	slot->done = NULL;
 	slot->ctx = NULL;
@@ -289,6 +293,7 @@ static int slot_start(struct gm_httpc_slot *slot, const struct gm_httpc_request 
 	if (curl_easy_setopt(slot->easy, CURLOPT_URL, request->url) != CURLE_OK)
 		return gm_fail(err, GM_ERR_NO_MEMORY, "no memory for a request");
 	gm_buf_reset(&slot->body);
+	slot->body.limit = slot->client->body_max;
 	slot->header_bytes = 0;
 	slot->over = GM_SLOT_FITS;
 	slot->error[0] = 0;

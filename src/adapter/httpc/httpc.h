@@ -31,6 +31,8 @@ int gm_httpc_new(const struct gm_httpc_conf *conf, struct gm_httpc **out, struct
 void gm_httpc_free(struct gm_httpc *c);
 /* Another number of connections to keep; takes effect as they come back. */
 void gm_httpc_set_connections(struct gm_httpc *c, size_t connections_max);
+/* Another limit of a body (0: 32 MiB), and four times as much of all; from the next request on. */
+void gm_httpc_set_body_max(struct gm_httpc *c, size_t body_max);
 
 /*
  * Who we are towards a server, and whom we believe. Files are borrowed names, copied; all but the bearer token are read
@@ -61,7 +63,7 @@ struct gm_httpc_answer {
 
 struct gm_httpc_request {
 	const char *url;		    /* as gm_httpc_url makes it; copied */
-	struct gm_httpc_identity *identity; /* NULL: none; must outlive the request */
+	struct gm_httpc_identity *identity; /* NULL: none; used in gm_httpc_get only */
 	const char *accept;		    /* a literal */
 	int64_t timeout_ms;		    /* for all of it */
 	/* Called from gm_httpc_step; *answer lives for the call. It may start further requests. */

@@ -76,7 +76,8 @@ static bool may_take_over(const struct round *r, const struct fleet_device *d)
 static bool is_known_rival(struct round *r, struct fleet_device *d)
 {
 	const struct gm_page *p = r->page;
-	gm_vec_each (&d->rivals, it) {
+	for (size_t i = 0; i < d->rivals.count; i++) {
+		struct fleet_rival *it = &d->rivals.items[i];
 		if (it->source != r->source->id)
 			continue;
 		bool paused = p->at_ms - it->at_ms > RIVAL_GAP_INTERVALS * p->interval_ms;

@@ -427,9 +427,9 @@ void gm_fleet_device_free_facts(struct fleet_device *d)
 	gm_shared_unref(d->facts);
 	gm_shared_unref(d->layout);
 	gm_shared_unref(d->pods);
-	gm_vec_each (&d->former, it) {
-		free(it->uuid);
-		free(it->profile);
+	for (size_t i = 0; i < d->former.count; i++) {
+		free(d->former.items[i].uuid);
+		free(d->former.items[i].profile);
 	}
 	gm_vec_fini(&d->former);
 	gm_vec_fini(&d->rivals);

@@ -68,7 +68,7 @@ static struct fleet_node *node_new(struct gm_fleet *f, struct gm_str cluster, st
 
 	size_t at = order_place(f, cluster, name);
 	gm_vec_push(&f->order, n);
-	memmove(f->order.items + at + 1, f->order.items + at, (f->order.count - 1 - at) * sizeof(f->order.items[0]));
+	memmove(f->order.items + at + 1, f->order.items + at, (f->order.count - 1 - at) * sizeof(struct fleet_node *));
 	f->order.items[at] = n;
 	return n;
 }
@@ -84,7 +84,7 @@ void gm_fleet_node_free(struct gm_fleet *f, struct fleet_node *n)
 {
 	size_t at = order_place(f, gm_str(n->name->cluster), gm_str(n->name->name));
 	f->order.count--;
-	memmove(f->order.items + at, f->order.items + at + 1, (f->order.count - at) * sizeof(f->order.items[0]));
+	memmove(f->order.items + at, f->order.items + at + 1, (f->order.count - at) * sizeof(struct fleet_node *));
 	f->slots.items[n->slot] = NULL;
 	f->deadlines.items[n->slot] = INT64_MAX;
 	gm_vec_push(&f->free_slots, n->slot);
@@ -151,7 +151,7 @@ static struct fleet_version *version_new(const struct fleet_node *n)
 	size_t held = 1 + 3 * devices;
 	struct fleet_version *v =
 		gm_xalloc(sizeof(*v) + devices * (sizeof(struct gm_device) + sizeof(struct gm_cache_slot)) +
-			  instances * sizeof(struct gm_instance) + held * sizeof(v->held[0]));
+			  instances * sizeof(struct gm_instance) + held * sizeof(struct gm_shared *));
 	v->devices = (struct gm_device *)(v + 1);
 	v->node = (struct gm_node){
 		.cluster = n->name->cluster,

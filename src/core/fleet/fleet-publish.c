@@ -153,8 +153,8 @@ static void fill_anew(struct gm_fleet *f, struct gm_snapshot_full *s)
 static void fill_from(const struct gm_snapshot *before, struct gm_fleet *f, struct gm_snapshot_full *s)
 {
 	if (before->node_count > 0) {
-		memcpy(s->nodes, before->nodes, before->node_count * sizeof(s->nodes[0]));
-		memcpy(s->devices, before->devices, before->device_count * sizeof(s->devices[0]));
+		memcpy(s->nodes, before->nodes, before->node_count * sizeof(struct gm_node *));
+		memcpy(s->devices, before->devices, before->device_count * sizeof(struct gm_device *));
 	}
 	for (size_t i = 0; i < f->dirty.count; i++)
 		fill_node(s, f->dirty.items[i]);

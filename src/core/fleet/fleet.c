@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/fleet/fleet.h"
 
+#include <assert.h>
+
 #include "base/alloc.h"
 #include "core/fleet/fleet-internal.h"
 
@@ -176,6 +178,7 @@ void gm_fleet_tell_series(struct gm_fleet *f, const struct fleet_device *d, cons
 
 struct fleet_device *gm_fleet_device_new(struct gm_fleet *f, struct gm_str uuid)
 {
+	assert(uuid.p); /* pages and series without an identity are refused */
 	struct fleet_device *d = gm_xalloc(sizeof(*d) + uuid.n + 1);
 	memcpy(d->uuid, uuid.p, uuid.n);
 	d->series = f->next_series++;
@@ -265,8 +268,8 @@ void gm_fleet_target_removed(struct gm_fleet *f, struct gm_str target)
 	struct fleet_source *s = gm_map_remove(&f->sources, target);
 	if (!s)
 		return;
-	gm_vec_each (&s->served, d)
-		(*d)->source = NULL;
+	for (size_t i = 0; i < s->served.count; i++)
+		s->served.items[i]->source = NULL;
 	source_free(s);
 }
 
@@ -337,6 +340,14 @@ static int restore_board(struct gm_fleet *f, const struct gm_series_def *def, st
 	return 0;
 }
 
+static bool is_former(const struct fleet_former *it, const struct gm_series_def *def, struct gm_str uuid,
+		      struct gm_str profile)
+{
+	return it->gi_id == def->gi_id && it->ci_id == def->ci_id && gm_str_is(uuid, it->uuid) &&
+	       gm_str_is(profile, it->profile) && it->placement_start == def->placement_start &&
+	       it->placement_size == def->placement_size;
+}
+
 /*
  * An instance of before is not shown (which of a board's series exist now only its source can tell), but goes on with
  * its series when it is still there.
@@ -348,10 +359,8 @@ static int restore_instance(struct gm_fleet *f, const struct gm_series_def *def,
 	struct gm_str profile = text_or_empty(def->profile);
 	if (!d)
 		return gm_fail(err, GM_ERR_NOT_FOUND, "series %u: no device '%s' before it", def->series, def->uuid);
-	gm_vec_each (&d->former, it)
-		if (it->gi_id == def->gi_id && it->ci_id == def->ci_id && gm_str_is(uuid, it->uuid) &&
-		    gm_str_is(profile, it->profile) && it->placement_start == def->placement_start &&
-		    it->placement_size == def->placement_size)
+	for (size_t i = 0; i < d->former.count; i++)
+		if (is_former(&d->former.items[i], def, uuid, profile))
 			return gm_fail(err, GM_ERR_CONFLICT, "series %u: MIG instance %d.%d of '%s' is there twice",
 				       def->series, def->gi_id, def->ci_id, def->uuid);
 	const struct fleet_former former = {

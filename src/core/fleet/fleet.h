@@ -18,7 +18,7 @@
  *   page wins once the earlier source has been silent for three intervals, else an event DUPLICATE says so.
  * - A device seen by two sources: the better kind wins at once (agent over simulation over exporter), an equal or lesser
  *   one takes over only when the source in force was silent for three of its intervals; SOURCE_CHANGED says so.
- * - Silence: a device is stale after two intervals plus 5 s (values marked STALE), unknown after five.
+ * - Silence: a device is stale after two intervals plus 5 s (values marked STALE), unknown after five (never before it is stale).
  *   While its source answers but leaves the device out for three pages, it is LOST (failed), and gone after 24 h.
  * - A device silent for `forget_ms` is gone: no longer in snapshots (DEVICE_GONE); its history stays in the store.
  * - Samples that are not newer than the last one of the device (duplicates, steps back of the clock) are counted and not
@@ -34,22 +34,23 @@ struct gm_fleet;
 
 /* What the fleet needs to know of the configuration; borrowed for the call, copied. */
 struct gm_fleet_conf {
-	int64_t forget_ms;      /* default 7 d */
-	int64_t history_ms;     /* how much is kept in memory; default 75 min: the last hour and the store's grace */
+	int64_t forget_ms;  /* default 7 d */
+	int64_t history_ms; /* how much is kept in memory; default 75 min: the last hour and the store's grace */
+	/* NULL: all are managed. */
 	bool (*managed)(void *ctx, const char *cluster, const char *node, const char *model, const char *variant);
-	int64_t (*hourly_micros)(void *ctx, const char *model, const char *variant); /* -1: unknown */
+	int64_t (*hourly_micros)(void *ctx, const char *model, const char *variant); /* -1, NULL: unknown */
 	void *ctx;
 };
 
 enum gm_fleet_event_kind {
-	GM_EVENT_DEVICE_NEW,     /* first seen, or back after it was gone */
-	GM_EVENT_DEVICE_MOVED,   /* other node or index: text is the old id */
+	GM_EVENT_DEVICE_NEW,   /* first seen, or back after it was gone */
+	GM_EVENT_DEVICE_MOVED, /* other node or index: text is the old id */
 	GM_EVENT_DEVICE_GONE,
-	GM_EVENT_HEALTH,         /* from, to, reasons */
+	GM_EVENT_HEALTH,	 /* from, to, reasons */
 	GM_EVENT_SOURCE_CHANGED, /* text is the old target */
-	GM_EVENT_DUPLICATE,      /* text is the other node */
-	GM_EVENT_MIG_CHANGED,    /* instances came or went */
-	GM_EVENT_XID,            /* number: the code; a hardware or an application fault */
+	GM_EVENT_DUPLICATE,	 /* text is the other node */
+	GM_EVENT_MIG_CHANGED,	 /* instances came or went */
+	GM_EVENT_XID,		 /* number: the code; a hardware or an application fault */
 };
 struct gm_fleet_event {
 	enum gm_fleet_event_kind kind;
@@ -89,7 +90,8 @@ void gm_fleet_reconfigure(struct gm_fleet *f, const struct gm_fleet_conf *conf);
 
 /*
  * A series known from the store, before the first page: shown as unknown (NEVER_SEEN) until a source speaks of it.
- * Fails on a series number or identity given twice.
+ * Fails on a series number or identity given twice. A MIG instance is not shown before its source speaks (which of a
+ * board's series exist now the store cannot tell); it goes on with its series then.
  */
 int gm_fleet_restore(struct gm_fleet *f, const struct gm_series_def *def, struct gm_err *err) GM_CHECKED;
 
@@ -98,7 +100,8 @@ struct gm_apply_result {
 	uint32_t shadowed; /* devices that another source serves */
 	uint32_t refused;  /* old or duplicate samples */
 };
-int gm_fleet_apply(struct gm_fleet *f, const struct gm_page *page, struct gm_apply_result *out, struct gm_err *err) GM_CHECKED;
+int gm_fleet_apply(struct gm_fleet *f, const struct gm_page *page, struct gm_apply_result *out,
+		   struct gm_err *err) GM_CHECKED;
 /* A target was taken out of the configuration: its devices no longer wait for it. */
 void gm_fleet_target_removed(struct gm_fleet *f, struct gm_str target);
 /*

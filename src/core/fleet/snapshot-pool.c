@@ -45,8 +45,8 @@ struct gm_snapshot_full *gm_snapshot_new(size_t nodes, size_t devices, size_t ch
 {
 	/* Not zeroed: the arrays, most of a megabyte in a large fleet, are filled by the caller. */
 	struct gm_snapshot_full *s =
-		gm_xrealloc(NULL, sizeof(*s) + nodes * sizeof(s->nodes[0]) + devices * sizeof(s->devices[0]) +
-					  changed * sizeof(s->changed[0]));
+		gm_xrealloc(NULL, sizeof(*s) + nodes * sizeof(struct gm_node *) + devices * sizeof(struct gm_device *) +
+					  changed * sizeof(uint32_t));
 	*s = (struct gm_snapshot_full){ .index = take_index, .tallies = take_tallies };
 	s->nodes = (struct gm_node **)(s + 1);
 	s->devices = (void *)(s->nodes + nodes);
@@ -90,8 +90,8 @@ struct gm_snapshot_pool *gm_snapshot_pool_new(void)
 static void pool_free(struct gm_snapshot_pool *p)
 {
 	free_dead(p->dead);
-	gm_vec_each (&p->retired, r)
-		gm_fleet_version_free(r->version);
+	for (size_t i = 0; i < p->retired.count; i++)
+		gm_fleet_version_free(p->retired.items[i].version);
 	gm_vec_fini(&p->retired);
 	gm_vec_fini(&p->held_seqs);
 	pthread_mutex_destroy(&p->mu);

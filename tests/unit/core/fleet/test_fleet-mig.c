@@ -258,6 +258,19 @@ static void test_series_begins_anew_when_profile_placement_or_uuid_change(void *
 	}
 }
 
+static void test_former_series_are_remembered_up_to_a_limit(void **state)
+{
+	uint32_t series[40];
+	char profile[24];
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		(void)snprintf(profile, sizeof(profile), "1g.%dgb", i + 1);
+		series[i] = series_of(&(struct slice_facts){ profile, "", -1, -1 });
+	}
+	assert_int_equal(series_of(&(struct slice_facts){ "1g.39gb", "", -1, -1 }), series[38]);
+	assert_int_not_equal(series_of(&(struct slice_facts){ "1g.1gb", "", -1, -1 }), series[0]);
+}
+
 static void test_what_is_learnt_later_goes_on_with_the_series(void **state)
 {
 	(void)state;
@@ -425,6 +438,7 @@ int main(void)
 		RULE(test_nothing_else_is_summed),
 		RULE(test_instances_stand_by_their_ids),
 		RULE(test_series_begins_anew_when_profile_placement_or_uuid_change),
+		RULE(test_former_series_are_remembered_up_to_a_limit),
 		RULE(test_what_is_learnt_later_goes_on_with_the_series),
 		RULE(test_instances_that_come_or_go_are_told),
 		RULE(test_instances_keep_their_series_when_the_board_moves),

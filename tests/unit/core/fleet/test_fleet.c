@@ -552,6 +552,51 @@ static void test_what_went_before_this_start_goes_unsaid(void **state)
 	gm_snapshot_unref(s);
 }
 
+/* More than are remembered: the longest gone are new when they come back, the others are themselves. */
+static void test_gone_devices_are_remembered_up_to_a_limit(void **state)
+{
+	enum { COUNT = 65536 + 10 };
+	char uuid[24];
+	(void)state;
+	for (uint32_t i = 0; i < COUNT; i++) {
+		char node[24];
+		struct gm_series_def def = board_def(i + 1, uuid);
+		(void)snprintf(uuid, sizeof(uuid), "GPU-%05u", i);
+		(void)snprintf(node, sizeof(node), "worker-%05u", i / 50);
+		def.node = node;
+		def.last_seen_ms = T0 + i;
+		assert_int_equal(gm_fleet_restore(w.fleet, &def, NULL), 0);
+	}
+	gm_snapshot_unref(world_look(&w, T0 + 7 * DAY + COUNT));
+	dcgm(A, "worker-01", "GPU-00000", T0 + 8 * DAY);
+	dcgm(B, "worker-02", "GPU-65545", T0 + 8 * DAY);
+	const struct gm_snapshot *s = world_look(&w, T0 + 8 * DAY);
+	assert_int_equal(s->device_count, 2);
+	assert_int_equal(find(s, "GPU-00000")->series, COUNT + 1);
+	assert_int_equal(find(s, "GPU-65545")->series, 65546);
+	gm_snapshot_unref(s);
+}
+
+static void test_what_the_store_says_is_checked(void **state)
+{
+	static char long_text[GM_PAGE_TEXT_MAX + 2];
+	(void)state;
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	struct gm_series_def bad[7];
+	for (size_t i = 0; i < GM_LEN(bad); i++)
+		bad[i] = board_def(1, "GPU-a");
+	bad[0].series = 0;
+	bad[1].index = -2;
+	bad[2].ci_id = 0;
+	bad[3].node = long_text;
+	bad[4].cluster = "";
+	bad[5].first_seen_ms = -1;
+	bad[6].last_seen_ms = INT64_MAX;
+	for (size_t i = 0; i < GM_LEN(bad); i++)
+		assert_int_equal(gm_fleet_restore(w.fleet, &bad[i], NULL), GM_ERR_INVALID);
+	assert_false(gm_fleet_publish(w.fleet, T0));
+}
+
 static bool only_a100(void *ctx, const char *cluster, const char *node, const char *model, const char *variant)
 {
 	(void)ctx;
@@ -679,6 +724,8 @@ int main(void)
 		RULE(test_fleet_has_at_most_200000_devices),
 		RULE(test_restored_device_is_unknown_until_a_source_speaks),
 		RULE(test_restoring_twice_fails),
+		RULE(test_gone_devices_are_remembered_up_to_a_limit),
+		RULE(test_what_the_store_says_is_checked),
 		RULE(test_what_went_before_this_start_goes_unsaid),
 		RULE(test_new_configuration_takes_effect_with_the_next_publish),
 		RULE(test_shorter_memory_takes_effect_with_the_next_publish),

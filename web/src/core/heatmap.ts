@@ -63,7 +63,9 @@ interface Block {
 
 export function layoutHeatmap(groups: HeatmapGroups, width: number, maxHeight: number): HeatmapLayout {
   if (groups.order.length <= LABELLED_UP_TO) return place(groups, width, labelledBlock(groups, width, maxHeight));
-  for (let cell = SMALL_BIGGEST; cell > SMALL_SMALLEST; cell--) {
+  // No cell can be larger than its share of the area, so the search begins there.
+  const share = Math.ceil(Math.sqrt((width * maxHeight) / groups.order.length));
+  for (let cell = Math.min(SMALL_BIGGEST, share); cell > SMALL_SMALLEST; cell--) {
     for (const blockGap of new Set([Math.max(1, cell >> 1), 1])) {
       const layout = place(groups, width, smallBlock(cell, blockGap));
       if (layout.height <= maxHeight) return layout;
@@ -167,7 +169,8 @@ export function paintCells(
     const color = lut[values[order[k]!]!]!;
     const x0 = Math.round(layout.x[k]! * scale);
     let at = Math.round(layout.y[k]! * scale) * stride + x0;
-    for (let row = 0; row < fill; row++, at += stride) pixels.fill(color, at, at + fill);
+    // Runs are a few pixels long: a call of fill for each would cost more than the pixels.
+    for (let row = 0; row < fill; row++, at += stride) for (let p = at; p < at + fill; p++) pixels[p] = color;
   }
 }
 

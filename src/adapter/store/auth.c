@@ -112,7 +112,9 @@ static int add_audit(struct gm_db *db, const struct gm_audit *given, struct gm_e
 	gm_db_bind_blob(st, A_PREVIOUS + 1, row.previous, sizeof(row.previous));
 	gm_db_bind_blob(st, A_DIGEST + 1, row.digest, sizeof(row.digest));
 	r = gm_db_step(db, st, err);
-	return r < 0 ? gm_err_wrap(err, "audit row %lld", (long long)row.seq) : 0;
+	if (r < 0)
+		(void)gm_err_wrap(err, "audit row %lld", (long long)row.seq);
+	return r < 0 ? r : 0;
 }
 
 static int append_audit(void *ctx, const struct gm_audit *rows, size_t count, struct gm_err *err)
@@ -144,8 +146,10 @@ static int insert_key(struct gm_db *db, const struct gm_key *key, int64_t *out_i
 	(void)sqlite3_bind_int64(st, K_EXPIRES, key->expires_ms);
 	(void)sqlite3_bind_int64(st, K_REVOKED, key->revoked_ms);
 	r = gm_db_step(db, st, err);
-	if (r < 0)
-		return gm_err_wrap(err, "key '%s'", key->name);
+	if (r < 0) {
+		(void)gm_err_wrap(err, "key '%s'", key->name);
+		return r;
+	}
 	*out_id = sqlite3_last_insert_rowid(db->handle);
 	return 0;
 }

@@ -111,8 +111,10 @@ int gm_db_open(const struct gm_db_conf *conf, struct gm_db **out, struct gm_err 
 	if (conf->writer && sqlite3_db_readonly(db->handle, "main") == 1)
 		return gm_fail(err, GM_ERR_READ_ONLY, "%s: the database file is read-only", conf->path);
 	const int r = gm_db_exec(db, conf->writer ? writer_setup : reader_setup, err);
-	if (r)
-		return gm_err_wrap(err, "%s", conf->path);
+	if (r) {
+		(void)gm_err_wrap(err, "%s", conf->path);
+		return r;
+	}
 	if (conf->writer)
 		(void)sqlite3_wal_hook(db->handle, log_grew, db);
 	*out = gm_steal(&db);

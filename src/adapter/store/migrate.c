@@ -65,7 +65,9 @@ static int apply(struct gm_db *db, size_t i, int64_t now_ms, struct gm_err *err)
 			       migrations[i].version, migrations[i].name, (long long)now_ms);
 		r = gm_db_exec(db, note, err);
 	}
-	return r ? gm_err_wrap(err, "migration %s", migrations[i].name) : 0;
+	if (r)
+		(void)gm_err_wrap(err, "migration %s", migrations[i].name);
+	return r;
 }
 
 static int begin_version_table(struct gm_db *db, struct gm_err *err)
@@ -91,8 +93,10 @@ int gm_migrate(struct gm_db *db, const char *path, int64_t now_ms, struct gm_err
 	int64_t version = 0;
 	int r = gm_db_begin(db, err);
 
-	if (r)
-		return gm_err_wrap(err, "%s", path);
+	if (r) {
+		(void)gm_err_wrap(err, "%s", path);
+		return r;
+	}
 	r = current_version(db, path, &version, err);
 	if (!r && version > gm_migrate_newest() + 1)
 		r = gm_fail(err, GM_ERR_NEWER,

@@ -115,7 +115,9 @@ static int save(struct gm_db *db, const struct gm_series_def *def, struct gm_err
 	for (size_t i = 0; i < GM_LEN(numbers); i++)
 		(void)sqlite3_bind_int64(st, (int)numbers[i].at + 1, numbers[i].value);
 	r = gm_db_step(db, st, err);
-	return r < 0 ? gm_err_wrap(err, "series %u", def->series) : 0;
+	if (r < 0)
+		(void)gm_err_wrap(err, "series %u", def->series);
+	return r < 0 ? r : 0;
 }
 
 int gm_store_save_series(void *ctx, const struct gm_series_def *defs, size_t count, struct gm_err *err)

@@ -63,20 +63,24 @@ export function scaled(values: (number | null)[], factor: number): (number | nul
   return factor === 1 ? values : values.map((v) => (v === null ? null : v * factor));
 }
 
-/** Ticks of a scale whose top is fixed: its ends and the middle where that is a whole number, else round steps. */
-export function fixedTicks(top: number): number[] {
-  const full = Math.ceil(top);
-  if (full % 2 === 0) return [0, full / 2, full];
-  const raw = full / 3;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  const step = ([1, 2, 5, 10].find((m) => m * power >= raw) ?? 10) * power;
-  const out: number[] = [];
-  for (let at = 0; at <= full; at += step) out.push(at);
-  return out;
+const ROUND = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
+
+/** The next round number from `value` up. */
+function roundUp(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return (ROUND.find((m) => m * power >= value * (1 - 1e-9)) ?? 10) * power;
 }
 
-/** A y range that starts at zero and leaves some air; a fixed top where the unit has one. */
-export function yRange(max: number | null, top: number | null, floor: number): [number, number] {
-  if (top !== null) return [0, Math.ceil(top)];
-  return [0, Math.max(floor, (max ?? 0) * 1.12)];
+/** The top of a y axis that begins at zero: fixed where the unit has one, else a round number with some air. */
+export function yTop(max: number | null, top: number | null, floor: number): number {
+  return top !== null ? Math.ceil(top) : roundUp(Math.max(floor, (max ?? 0) * 1.05));
+}
+
+/** Few ticks from zero to the top: its ends and the middle where that is a whole number, else round steps. */
+export function yTicks(top: number): number[] {
+  if (top % 2 === 0) return [0, top / 2, top];
+  const step = roundUp(top / 3);
+  const out: number[] = [];
+  for (let at = 0; at <= top; at += step) out.push(at);
+  return out;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 import { describe, expect, it } from 'vitest';
-import { fixedTicks, hasBand, scaled, summarize, yRange, type SeriesAnswer } from '../../src/core/chart';
+import { hasBand, scaled, summarize, yTicks, yTop, type SeriesAnswer } from '../../src/core/chart';
 
 const series = (avg: (number | null)[], spread = 0): SeriesAnswer => ({
   metric: 'utilization',
@@ -48,22 +48,34 @@ it('scales values and keeps gaps', () => {
 });
 
 describe('axis', () => {
-  it('begins at zero, with a fixed top or some air', () => {
-    expect(yRange(50, 100, 100)).toEqual([0, 100]);
-    expect(yRange(79.6, 79.6, 1)).toEqual([0, 80]);
-    expect(yRange(200, null, 100)[1]).toBeCloseTo(224);
-    expect(yRange(null, null, 100)).toEqual([0, 100]);
+  it('has a fixed top where the unit has one', () => {
+    expect(yTop(50, 100, 100)).toBe(100);
+    expect(yTop(79.6, 79.65, 1)).toBe(80);
+  });
+
+  it.each([
+    [86, 100, 100],
+    [94.8, 1, 100],
+    [99, 1, 120],
+    [303, 100, 400],
+    [1725, 1000, 2000],
+    [null, 100, 100],
+    [0, 100, 100],
+  ])('else a round one: %s over %d is %d', (max, floor, top) => {
+    expect(yTop(max, null, floor)).toBe(top);
+    expect(yTop(max, null, floor)).toBeGreaterThanOrEqual(max ?? 0);
   });
 
   it.each([
     [100, [0, 50, 100]],
-    [79.65, [0, 40, 80]],
-    [23.99, [0, 12, 24]],
-    [140.4, [0, 50, 100]],
-    [11, [0, 5, 10]],
-    [1, [0, 0.5, 1]],
+    [80, [0, 40, 80]],
+    [24, [0, 12, 24]],
+    [141, [0, 50, 100]],
+    [11, [0, 4, 8]],
+    [250, [0, 125, 250]],
+    [1, [0, 0.4, 0.8]],
   ])('has few round ticks up to %d', (top, ticks) => {
-    const got = fixedTicks(top);
+    const got = yTicks(top);
     expect(got).toHaveLength(ticks.length);
     got.forEach((v, k) => expect(v).toBeCloseTo(ticks[k]!));
   });

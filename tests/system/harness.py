@@ -65,9 +65,10 @@ class Server:
                    "--set", f"database.url=sqlite:{self.folder}/test.db"]
         if profile:
             command += ["--profile", profile]
-        self.process = subprocess.Popen(
-            command + list(args), stdout=subprocess.PIPE, stderr=open(self.log_path, "ab"), cwd=self.folder,
-            env={"PATH": os.environ["PATH"], **{k: v for k, v in os.environ.items() if "SAN_OPTIONS" in k}, **(env or {})})
+        environment = {k: v for k, v in os.environ.items() if k == "PATH" or "SAN_OPTIONS" in k}
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(command + list(args), stdout=subprocess.PIPE, stderr=log, cwd=self.folder,
+                                            env={**environment, **(env or {})})
         self.key = None
         if ready:
             wait_for("ready", lambda: self.alive() and self.get("/readyz").status == 200)

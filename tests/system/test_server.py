@@ -242,7 +242,7 @@ class Roles(unittest.TestCase):
             self.assertEqual(server.stop(), 0)
 
 
-PAGE = """# HELP DCGM_FI_DEV_GPU_UTIL GPU utilization (in %).
+PAGE = """# HELP DCGM_FI_DEV_GPU_UTIL GPU utilization (in %%).
 # TYPE DCGM_FI_DEV_GPU_UTIL gauge
 DCGM_FI_DEV_GPU_UTIL{gpu="0",UUID="GPU-11111111-2222-3333-4444-555555555555",device="nvidia0",modelName="NVIDIA H100 80GB HBM3",Hostname="node-a"} %s
 DCGM_FI_DEV_GPU_TEMP{gpu="0",UUID="GPU-11111111-2222-3333-4444-555555555555",device="nvidia0",modelName="NVIDIA H100 80GB HBM3",Hostname="node-a"} 61
@@ -279,11 +279,11 @@ class Scraping(unittest.TestCase):
         with Exporter((PAGE % "50").encode()) as exporter, tempfile.TemporaryDirectory() as folder:
             config = os.path.join(folder, "application.yml")
             with open(config, "w", encoding="utf-8") as f:
-                f.write("scrape: {targets: []}\ngpu.management.metrics.collection-interval: 1s\n")
+                f.write("simulate.gpus: 0\nscrape: {targets: []}\ngpu.management.metrics.collection-interval: 1s\n")
             with Server("--config", config, folder=folder) as server:
                 self.assertEqual(server.api("/scrape/targets")["items"], [])
                 with open(config, "w", encoding="utf-8") as f:
-                    f.write(f"scrape: {{targets: ['{exporter.url}']}}\ngpu.management.metrics.collection-interval: 1s\n")
+                    f.write(f"simulate.gpus: 0\nscrape: {{targets: ['{exporter.url}']}}\ngpu.management.metrics.collection-interval: 1s\n")
                 server.process.send_signal(signal.SIGHUP)
                 wait_for("the new target", lambda: server.api("/gpu/overview")["totalGpuDevices"] == 1)
                 with open(config, "w", encoding="utf-8") as f:
@@ -364,7 +364,7 @@ class Starts(unittest.TestCase):
             wait_for("rows", lambda: re.search(r"^gpu_monitor_store_rows_total [1-9]\d*$",
                                                server.get("/metrics").body.decode(), re.M))
             self.assertEqual(server.stop(), 0)
-            with Server(folder=folder) as again:
+            with Server("--simulate", "0", folder=folder) as again:
                 self.assertEqual(again.api("/gpu/overview")["totalGpuDevices"], 8)
                 known = again.api(f"/gpu/devices/{device}")
                 self.assertEqual((known["health"], known["utilization"]), ("unknown", None))

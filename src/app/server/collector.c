@@ -15,13 +15,13 @@
 #include "base/vec.h"
 
 #define PUBLISH_EVERY_MS 1000
-#define HISTORY_MS (75 * 60 * INT64_C(1000)) /* the last hour, and what the store may lag behind */
 #define FORGET_MS (7 * 24 * 3600 * INT64_C(1000))
 /* Rows handed to the recorder at once: enough to amortise, few enough to be freed soon. */
 #define ROWS_MAX 4096
 
 struct gm_collector {
 	struct gm_collector_conf conf;
+	uint64_t started_ms;
 	struct gm_fleet *fleet;
 	struct gm_page_sink sink;
 	struct gm_sources *sources;
@@ -79,7 +79,7 @@ static int64_t hourly_micros(void *ctx, const char *model, const char *variant)
 static struct gm_fleet_conf fleet_conf(struct gm_collector *c)
 {
 	return (struct gm_fleet_conf){ .forget_ms = FORGET_MS,
-				       .history_ms = HISTORY_MS,
+				       .seq_base = c->started_ms,
 				       .managed = is_managed,
 				       .hourly_micros = hourly_micros,
 				       .ctx = c };
@@ -211,6 +211,11 @@ static void on_failed(void *ctx, struct gm_str target, int64_t at_ms, const stru
 	(void)why;
 }
 
+static void on_removed(void *ctx, struct gm_str target)
+{
+	gm_fleet_target_removed(((struct gm_collector *)ctx)->fleet, target);
+}
+
 static int restore_series(void *ctx, const struct gm_series_def *def, struct gm_err *err)
 {
 	return gm_fleet_restore(ctx, def, err);
@@ -230,6 +235,7 @@ int gm_collector_new(const struct gm_collector_conf *conf, struct gm_collector *
 	GM_AUTO(gm_collector_free_p) struct gm_collector *c = gm_xalloc(sizeof(*c));
 
 	c->conf = *conf;
+	c->started_ms = (uint64_t)gm_wall_ms(conf->clock);
 	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	(void)pthread_mutex_init(&c->mu, NULL);
 	if (c->wake_fd < 0)
@@ -241,7 +247,7 @@ int gm_collector_new(const struct gm_collector_conf *conf, struct gm_collector *
 	c->fleet = gm_fleet_new(&fleet, &listener);
 	restore(c);
 	c->sink = (struct gm_page_sink){ .ctx = c, .page = on_page, .failed = on_failed };
-	const int r = gm_sources_new(gm_facts(conf->facts), &c->sink, conf->clock, &c->sources, err);
+	const int r = gm_sources_new(gm_facts(conf->facts), &c->sink, on_removed, conf->clock, &c->sources, err);
 	if (r)
 		return r;
 	*out = gm_steal(&c);

@@ -19,7 +19,7 @@
 #define TICK_MS 2000
 #define HTTP_STOP_MS 5000
 #define WRITE_STOP_MS 10000
-#define HISTORY_MS (75 * 60 * INT64_C(1000))
+#define HISTORY_MS (75 * 60 * INT64_C(1000)) /* the last hour, and what the store may lag behind */
 
 struct server {
 	const struct gm_command *command;

@@ -4,14 +4,19 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "adapter/conf/conf.h"
+#include "adapter/scrape/scraper.h"
 #include "adapter/sim/feed.h"
 #include "adapter/sim/scenario.h"
+#include "app/server/targets.h"
 #include "base/alloc.h"
+#include "base/vec.h"
 
 struct gm_sources {
-	pthread_mutex_t mu;	 /* the feed is the collector's; others read its list between two steps */
-	struct gm_sim_feed *sim; /* guarded by mu; NULL: nothing is simulated */
-	pthread_mutex_t counts_mu; /* never held over a step, so that nobody waits for one to read a count */
+	struct gm_scraper *scraper;
+	pthread_mutex_t mu;		/* the feed is the collector's; others read its list between two steps */
+	struct gm_sim_feed *sim;	/* guarded by mu; NULL: nothing is simulated */
+	pthread_mutex_t counts_mu;	/* never held over a step, so that nobody waits for one to read a count */
 	struct gm_source_counts counts; /* guarded by counts_mu */
 	int64_t counted_at;
 	char *cluster;
@@ -44,49 +49,6 @@ static int open_sim(struct gm_sources *s, const struct gm_settings *conf, const 
 	return s->sim ? 0 : gm_err_wrap(err, "simulate");
 }
 
-int gm_sources_new(const struct gm_facts *facts, const struct gm_page_sink *sink, const struct gm_clock *clock,
-		   struct gm_sources **out, struct gm_err *err)
-{
-	GM_AUTO(gm_sources_free_p) struct gm_sources *s = gm_xalloc(sizeof(*s));
-	const struct gm_settings *conf = &facts->settings;
-	int r = 0;
-
-	s->cluster = gm_xstrdup(conf->cluster_name);
-	(void)pthread_mutex_init(&s->mu, NULL);
-	(void)pthread_mutex_init(&s->counts_mu, NULL);
-	if (conf->enabled && conf->simulate_gpus)
-		r = open_sim(s, conf, sink, clock, err);
-	if (r)
-		return r;
-	*out = gm_steal(&s);
-	return 0;
-}
-
-void gm_sources_free(struct gm_sources *s)
-{
-	if (!s)
-		return;
-	gm_sim_feed_free(s->sim);
-	free(s->cluster);
-	(void)pthread_mutex_destroy(&s->mu);
-	(void)pthread_mutex_destroy(&s->counts_mu);
-	free(s);
-}
-
-int gm_sources_reload(struct gm_sources *s, const struct gm_facts *facts, struct gm_err *err)
-{
-	(void)s;
-	(void)facts;
-	(void)err;
-	return 0;
-}
-
-int gm_sources_fd(const struct gm_sources *s)
-{
-	(void)s;
-	return -1;
-}
-
 static void add_sim_counts(const struct gm_sources *s, struct gm_source_counts *c)
 {
 	const size_t n = gm_sim_feed_target_count(s->sim);
@@ -104,8 +66,17 @@ static void add_sim_counts(const struct gm_sources *s, struct gm_source_counts *
 
 static void count(struct gm_sources *s)
 {
-	struct gm_source_counts c = { 0 };
+	struct gm_source_counts c;
+	struct gm_scraper_stats scraper;
 
+	gm_scraper_stats(s->scraper, &scraper);
+	c = (struct gm_source_counts){ .total = scraper.targets,
+				       .up = scraper.state[GM_TARGET_UP],
+				       .down = scraper.state[GM_TARGET_DOWN],
+				       .scrapes = scraper.scrapes,
+				       .failures = scraper.failures,
+				       .duration_ms = scraper.duration_ms,
+				       .late = scraper.late };
 	if (s->sim)
 		add_sim_counts(s, &c);
 	(void)pthread_mutex_lock(&s->counts_mu);
@@ -113,14 +84,121 @@ static void count(struct gm_sources *s)
 	(void)pthread_mutex_unlock(&s->counts_mu);
 }
 
+static const char *text_or_null(const char *s)
+{
+	return s[0] ? s : NULL;
+}
+
+static struct gm_scrape_conf scrape_conf(const struct gm_settings *conf)
+{
+	return (struct gm_scrape_conf){
+		.cluster = gm_str(conf->cluster_name),
+		.interval_ms = conf->collection_interval_ms,
+		.timeout_ms = conf->scrape_timeout_ms,
+		.page_max = (size_t)conf->max_page_bytes,
+		.one_at_a_time = !conf->parallel_processing,
+		.insecure = conf->insecure_skip_verify,
+		.access = { .bearer_file = text_or_null(conf->bearer_token_file),
+			    .ca_file = text_or_null(conf->ca_file),
+			    .cert_file = text_or_null(conf->client_cert_file),
+			    .key_file = text_or_null(conf->client_key_file) },
+	};
+}
+
+typedef GM_VEC(struct gm_scrape_target) target_vec;
+
+static int add_targets(target_vec *out, const struct gm_option_maps *entries, struct gm_err *err)
+{
+	for (size_t i = 0; i < entries->count; i++) {
+		struct gm_target_conf t;
+		const int r = gm_target_read(&entries->items[i], &t, err);
+		if (r)
+			return r;
+		const struct gm_scrape_target target = {
+			.url = gm_str(t.url),
+			.node = gm_str(t.node),
+			.cluster = gm_str(t.cluster),
+			.interval_ms = t.interval_ms,
+			.access = { .bearer_file = t.bearer_token_file,
+				    .ca_file = t.ca_file,
+				    .cert_file = t.client_cert_file,
+				    .key_file = t.client_key_file },
+		};
+		gm_vec_push(out, target);
+	}
+	return 0;
+}
+
+int gm_sources_reload(struct gm_sources *s, const struct gm_facts *facts, struct gm_err *err)
+{
+	const struct gm_settings *conf = &facts->settings;
+	const struct gm_scrape_conf scrape = scrape_conf(conf);
+	GM_AUTO(gm_option_maps_fini_p) struct gm_option_maps file = { 0 };
+	target_vec targets = { 0 };
+	int r = 0;
+
+	if (conf->enabled) {
+		r = add_targets(&targets, &conf->targets, err);
+		if (!r && conf->targets_file[0])
+			r = gm_conf_maps_read(conf->targets_file, &file, err);
+		if (!r)
+			r = add_targets(&targets, &file, err);
+	}
+	if (!r)
+		r = gm_scraper_set(s->scraper, &scrape, targets.items, targets.count, err);
+	gm_vec_fini(&targets);
+	return r;
+}
+
+int gm_sources_new(const struct gm_facts *facts, const struct gm_page_sink *sink,
+		   void (*removed)(void *ctx, struct gm_str target), const struct gm_clock *clock,
+		   struct gm_sources **out, struct gm_err *err)
+{
+	GM_AUTO(gm_sources_free_p) struct gm_sources *s = gm_xalloc(sizeof(*s));
+	const struct gm_settings *conf = &facts->settings;
+	const struct gm_scrape_conf scrape = scrape_conf(conf);
+
+	s->cluster = gm_xstrdup(conf->cluster_name);
+	(void)pthread_mutex_init(&s->mu, NULL);
+	(void)pthread_mutex_init(&s->counts_mu, NULL);
+	int r = gm_scraper_new(&scrape, sink, removed, clock, &s->scraper, err);
+	if (!r)
+		r = gm_sources_reload(s, facts, err);
+	if (!r && conf->enabled && conf->simulate_gpus)
+		r = open_sim(s, conf, sink, clock, err);
+	if (r)
+		return r;
+	count(s);
+	*out = gm_steal(&s);
+	return 0;
+}
+
+void gm_sources_free(struct gm_sources *s)
+{
+	if (!s)
+		return;
+	gm_sim_feed_free(s->sim);
+	gm_scraper_free(s->scraper);
+	free(s->cluster);
+	(void)pthread_mutex_destroy(&s->mu);
+	(void)pthread_mutex_destroy(&s->counts_mu);
+	free(s);
+}
+
+int gm_sources_fd(const struct gm_sources *s)
+{
+	return gm_scraper_fd(s->scraper);
+}
+
 int64_t gm_sources_step(struct gm_sources *s, int64_t now_mono_ms)
 {
-	int64_t next = INT64_MAX;
+	int64_t next = gm_scraper_step(s->scraper, now_mono_ms);
 
 	if (s->sim) {
 		(void)pthread_mutex_lock(&s->mu);
-		next = gm_sim_feed_step(s->sim, now_mono_ms);
+		const int64_t sim = gm_sim_feed_step(s->sim, now_mono_ms);
 		(void)pthread_mutex_unlock(&s->mu);
+		next = sim < next ? sim : next;
 	}
 	if (now_mono_ms - s->counted_at >= COUNT_EVERY_MS) {
 		count(s);
@@ -171,7 +249,9 @@ static void write_sim(const struct gm_sources *s, struct gm_json *w, const struc
 		.url = t->target,
 		.node = t->node,
 		.cluster = s->cluster,
-		.state = !t->asked ? "pending" : t->up ? "up" : "down",
+		.state = !t->asked ? "pending"
+			 : t->up   ? "up"
+				   : "down",
 		.source = "sim",
 		.error = t->error,
 		.since_ms = t->up ? t->last_success_ms : t->failing_since_ms,
@@ -185,33 +265,98 @@ static void write_sim(const struct gm_sources *s, struct gm_json *w, const struc
 	write_row(w, &row);
 }
 
-/* Node names have a fixed width, so the feed's order is that of the URLs. */
-static size_t write_sims(struct gm_sources *s, struct gm_json *w, struct gm_str after, size_t limit, struct gm_buf *last)
+static const char *kind_name(enum gm_page_kind kind)
 {
-	const size_t n = gm_sim_feed_target_count(s->sim);
-	size_t written = 0;
-	const char *url = NULL;
+	static const char *const names[] = {
+		[GM_PAGE_UNKNOWN] = "none", [GM_PAGE_DCGM] = "dcgm", [GM_PAGE_SIM] = "sim", [GM_PAGE_AGENT] = "agent"
+	};
 
-	for (size_t i = 0; i < n; i++) {
-		const struct gm_sim_feed_target *t = gm_sim_feed_target(s->sim, i);
-		if (after.n && gm_str_cmp(gm_str(t->target), after) <= 0)
-			continue;
-		if (written == limit) {
-			gm_buf_add_cstr(last, url);
-			break;
-		}
-		write_sim(s, w, t);
-		url = t->target;
-		written++;
-	}
-	return written;
+	return names[kind];
 }
 
-void gm_sources_write(struct gm_sources *s, struct gm_json *w, struct gm_str after, size_t limit, struct gm_buf *out_last)
+/* A page of a list that is being written. */
+struct target_page {
+	struct gm_json *w;
+	size_t limit, written;
+	struct gm_buf url; /* of the last one written */
+	bool more;
+};
+
+static bool page_full(struct target_page *p, const char *url)
 {
-	if (s->sim) {
+	if (p->written == p->limit) {
+		p->more = true;
+		return true;
+	}
+	gm_buf_reset(&p->url);
+	gm_buf_add_cstr(&p->url, url);
+	p->written++;
+	return false;
+}
+
+static bool write_scraped(void *ctx, const struct gm_target_status *t)
+{
+	struct target_page *p = ctx;
+	const struct target_row row = {
+		.url = t->url,
+		.node = t->node,
+		.cluster = t->cluster,
+		.state = gm_target_state_name(t->state),
+		.source = kind_name(t->kind),
+		.error = t->error,
+		.since_ms = t->since_ms,
+		.last_ms = t->last_ms,
+		.duration_ms = t->duration_ms,
+		.samples = t->samples,
+		.scrapes = t->scrapes,
+		.failures = t->failures,
+	};
+
+	if (page_full(p, t->url))
+		return false;
+	write_row(p->w, &row);
+	return true;
+}
+
+/* Where the feed's list goes on behind a target; the feed's order is its own. */
+static size_t sim_behind(const struct gm_sources *s, struct gm_str after)
+{
+	const size_t n = gm_sim_feed_target_count(s->sim);
+
+	for (size_t i = 0; after.n && i < n; i++) {
+		if (gm_str_is(after, gm_sim_feed_target(s->sim, i)->target))
+			return i + 1;
+	}
+	return 0;
+}
+
+static void write_simulated(struct gm_sources *s, struct target_page *p, struct gm_str after)
+{
+	const size_t n = gm_sim_feed_target_count(s->sim);
+
+	for (size_t i = sim_behind(s, after); i < n; i++) {
+		const struct gm_sim_feed_target *t = gm_sim_feed_target(s->sim, i);
+		if (page_full(p, t->target))
+			return;
+		write_sim(s, p->w, t);
+	}
+}
+
+/* Scraped targets come first ("http..."), then simulated ones ("sim:..."). */
+void gm_sources_write(struct gm_sources *s, struct gm_json *w, struct gm_str after, size_t limit,
+		      struct gm_buf *out_last)
+{
+	struct target_page p = { .w = w, .limit = limit };
+	const bool in_sim = gm_str_starts(after, GM_STR("sim:"));
+
+	if (!in_sim)
+		gm_scraper_list(s->scraper, after, write_scraped, &p);
+	if (s->sim && !p.more) {
 		(void)pthread_mutex_lock(&s->mu);
-		(void)write_sims(s, w, after, limit, out_last);
+		write_simulated(s, &p, in_sim ? after : gm_str_n(NULL, 0));
 		(void)pthread_mutex_unlock(&s->mu);
 	}
+	if (p.more)
+		gm_buf_add_str(out_last, gm_buf_str(&p.url));
+	gm_buf_fini(&p.url);
 }

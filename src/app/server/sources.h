@@ -23,14 +23,15 @@ struct gm_source_counts {
 	uint64_t scrapes, failures, duration_ms, late;
 };
 
-/* `sink` and `clock` outlive it. */
-int gm_sources_new(const struct gm_facts *facts, const struct gm_page_sink *sink, const struct gm_clock *clock,
+/* `sink` and `clock` outlive it. `removed` is called with sink->ctx for each target that a later list leaves out. */
+int gm_sources_new(const struct gm_facts *facts, const struct gm_page_sink *sink,
+		   void (*removed)(void *ctx, struct gm_str target), const struct gm_clock *clock,
 		   struct gm_sources **out, struct gm_err *err) GM_CHECKED;
 void gm_sources_free(struct gm_sources *s);
 /* Takes over the targets of these settings, and those of the targets file. On failure nothing changes. */
 int gm_sources_reload(struct gm_sources *s, const struct gm_facts *facts, struct gm_err *err) GM_CHECKED;
 
-/* To be polled for reading; -1: none. */
+/* To be polled for reading. */
 int gm_sources_fd(const struct gm_sources *s);
 /* Does what is due; returns the monotonic time of what is due next. */
 int64_t gm_sources_step(struct gm_sources *s, int64_t now_mono_ms);

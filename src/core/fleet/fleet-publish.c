@@ -35,7 +35,7 @@ static bool age_device(struct gm_fleet *f, struct fleet_device *d, int64_t now_m
 {
 	if (now_ms - d->seen_at_ms >= gm_fleet_gone_after_ms(f, d)) {
 		/* Of what went before this start nothing is said again. */
-		if (!d->never_seen || f->seq > 0)
+		if (!d->never_seen || f->seq > f->conf.seq_base)
 			gm_fleet_event(f, d, GM_EVENT_DEVICE_GONE, now_ms, NULL, 0);
 		gm_fleet_device_leave(f, d);
 		return true;

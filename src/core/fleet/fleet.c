@@ -26,6 +26,7 @@ struct gm_fleet *gm_fleet_new(const struct gm_fleet_conf *conf, const struct gm_
 	conf_take(f, conf);
 	if (listener)
 		f->listener = *listener;
+	f->seq = conf->seq_base;
 	f->next_series = 1;
 	f->next_source = 1;
 	f->index = gm_snapshot_index_new();

@@ -34,8 +34,12 @@ struct gm_fleet;
 
 /* What the fleet needs to know of the configuration; borrowed for the call, copied. */
 struct gm_fleet_conf {
-	int64_t forget_ms;  /* default 7 d */
-	int64_t history_ms; /* how much is kept in memory; default 75 min: the last hour and the store's grace */
+	int64_t forget_ms; /* default 7 d */
+	/*
+	 * The first snapshot is numbered one more. With the time of the start in milliseconds, no number is given twice by
+	 * two runs, and a reader that comes back after a restart is not taken for one that is up to date.
+	 */
+	uint64_t seq_base;
 	/* NULL: all are managed. */
 	bool (*managed)(void *ctx, const char *cluster, const char *node, const char *model, const char *variant);
 	int64_t (*hourly_micros)(void *ctx, const char *model, const char *variant); /* -1, NULL: unknown */

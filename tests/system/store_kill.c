@@ -2,8 +2,8 @@
 /*
  * kill -9 while the store writes: what it acknowledged is there afterwards.
  *   store-kill [COUNT [SEED]]
- * A child writes samples, series, keys and audit rows through the writer's thread and tells each acknowledgement through
- * a pipe; the parent kills it after a number of them that the seed chooses, mostly in the middle of the next, opens the
+ * A child writes keys, audit rows and samples, lets maintenance run, and tells each acknowledgement through a pipe; the
+ * parent kills it after a number of them that the seed chooses, mostly in the middle of the next, opens the
  * database and looks. The next child goes on with the same database. Prints TAP.
  */
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "adapter/store/writer.h"
+#include "adapter/store/store.h"
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "base/parse.h"

@@ -76,12 +76,14 @@ struct gm_exchange {
 
 #define GM_SPARE_EXCHANGES 256
 
+struct gm_acceptor;
 struct gm_tls;
 
 struct gm_http_server {
 	struct gm_http_conf conf; /* with the defaults filled in */
 	struct gm_router *router;
 	struct MHD_Daemon *daemon;
+	struct gm_acceptor *acceptor;
 	struct gm_tls *tls; /* NULL: plain */
 	uint16_t port;
 	char id_base[12]; /* of request ids */

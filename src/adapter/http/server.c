@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
+#include "adapter/http/accept.h"
 #include "adapter/http/http-internal.h"
 #include "adapter/http/listen.h"
 #include "base/alloc.h"
@@ -160,6 +161,34 @@ static void *ticker(void *arg)
 	return NULL;
 }
 
+static bool on_room(void *ctx)
+{
+	struct gm_http_server *s = ctx;
+
+	(void)pthread_mutex_lock(&s->mu);
+	bool room = s->conn_count < s->conf.connections_max;
+	(void)pthread_mutex_unlock(&s->mu);
+	return room;
+}
+
+static void on_take(void *ctx, int fd, const struct sockaddr *from, socklen_t n)
+{
+	struct gm_http_server *s = ctx;
+
+	/* The library closes the socket when it does not take it. */
+	(void)MHD_add_connection(s->daemon, fd, from, n);
+}
+
+static void on_trouble(void *ctx, int errnum)
+{
+	const struct gm_http_server *s = ctx;
+	struct gm_err err = { 0 };
+
+	(void)gm_fail_errno(&err, errnum, "connections wait");
+	if (s->conf.log)
+		s->conf.log(s->conf.ctx, err.text);
+}
+
 #define DEFAULT(member, value) (c->member = c->member ? c->member : (value))
 static void fill_defaults(struct gm_http_conf *c)
 {
@@ -181,10 +210,21 @@ static void fill_defaults(struct gm_http_conf *c)
 	DEFAULT(tls_check_ms, 10 * 1000);
 }
 
-static int start_daemon(struct gm_http_server *s, int listen_fd, struct gm_err *err)
+/* Room beyond our own limit: a worker must not be full because its share came out uneven. */
+#define LIBRARY_SLACK 256
+
+#if MHD_VERSION >= 0x01000000
+#define STRICTNESS MHD_OPTION_CLIENT_DISCIPLINE_LVL
+#else
+#define STRICTNESS MHD_OPTION_STRICT_FOR_CLIENT
+#endif
+
+static int start_daemon(struct gm_http_server *s, struct gm_err *err)
 {
 	const struct gm_http_conf *c = &s->conf;
-	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	unsigned flags =
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET;
+	unsigned limit = (unsigned)c->connections_max + LIBRARY_SLACK * c->threads;
 	unsigned timeout_s = (unsigned)((c->idle_timeout_ms + 999) / 1000);
 	struct MHD_OptionItem tls[] = { { MHD_OPTION_END, 0, NULL },
 					{ MHD_OPTION_END, 0, NULL },
@@ -199,14 +239,13 @@ static int start_daemon(struct gm_http_server *s, int listen_fd, struct gm_err *
 	if (c->threads > 1)
 		pool[0] = (struct MHD_OptionItem){ MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)c->threads, NULL };
 	/* The logger comes first: it is to see what the later options say. */
-	s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, gm_http_on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
-				     MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-				     MHD_OPTION_CONNECTION_LIMIT, (unsigned)c->connections_max,
-				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, c->header_max_bytes + POOL_EXTRA_BYTES,
-				     MHD_OPTION_CONNECTION_TIMEOUT, timeout_s, MHD_OPTION_URI_LOG_CALLBACK,
-				     gm_http_on_target, s, MHD_OPTION_NOTIFY_COMPLETED, gm_http_on_completed, s,
-				     MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_ARRAY, tls,
-				     MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
+	s->daemon =
+		MHD_start_daemon(flags, 0, NULL, NULL, gm_http_on_access, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, s,
+				 STRICTNESS, 1, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+				 c->header_max_bytes + POOL_EXTRA_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, timeout_s,
+				 MHD_OPTION_URI_LOG_CALLBACK, gm_http_on_target, s, MHD_OPTION_NOTIFY_COMPLETED,
+				 gm_http_on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+				 MHD_OPTION_ARRAY, tls, MHD_OPTION_ARRAY, pool, MHD_OPTION_END);
 	return s->daemon ? 0 : gm_fail(err, GM_ERR_INTERNAL, "the HTTP library does not start");
 }
 
@@ -246,6 +285,7 @@ static struct gm_http_server *server_new(const struct gm_http_conf *conf)
 int gm_http_server_start(const struct gm_http_conf *conf, struct gm_http_server **out, struct gm_err *err)
 {
 	GM_AUTO(gm_http_server_free_p) struct gm_http_server *s = server_new(conf);
+	static const struct gm_acceptor_ops acceptor_ops = { on_room, on_take, on_trouble };
 	GM_AUTO(gm_fd_close_p) int fd = -1;
 	const struct gm_http_conf *c = &s->conf;
 	int rc;
@@ -256,11 +296,11 @@ int gm_http_server_start(const struct gm_http_conf *conf, struct gm_http_server 
 	if (rc == 0)
 		rc = gm_http_listen(c->bind, c->port, &fd, &s->port, err);
 	if (rc == 0)
-		rc = start_daemon(s, fd, err);
-	if (rc != 0)
-		return rc;
-	(void)gm_fd_steal(&fd);
-	rc = start_ticker(s, err);
+		rc = start_daemon(s, err);
+	if (rc == 0)
+		rc = start_ticker(s, err);
+	if (rc == 0)
+		rc = gm_acceptor_start(gm_fd_steal(&fd), &acceptor_ops, s, &s->acceptor, err);
 	if (rc == 0)
 		*out = gm_steal(&s);
 	return rc;
@@ -324,10 +364,9 @@ bool gm_http_server_stop(struct gm_http_server *s, int64_t deadline_ms)
 
 	if (!s->daemon)
 		return true;
-	MHD_socket listen_fd = MHD_quiesce_daemon(s->daemon);
-	if (listen_fd != MHD_INVALID_SOCKET)
-		gm_fd_close(listen_fd);
 	atomic_store_explicit(&s->stopping, true, memory_order_seq_cst);
+	gm_acceptor_stop(s->acceptor);
+	s->acceptor = NULL;
 	/* No connection may be suspended when the library stops: the streams are woken and end themselves. */
 	gm_http_streams_wake_all(s);
 	close_idle(s);

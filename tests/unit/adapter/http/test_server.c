@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "adapter/http/http.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
+#include <semaphore.h>
 #include <zlib.h>
 
 #include "adapter/http/body.h"
@@ -769,6 +773,71 @@ static void test_trickling_body_does_not_hold_a_connection(void **state)
 	assert_false(alive);
 }
 
+static int set_up_two(void **state)
+{
+	(void)state;
+	start((struct gm_http_conf){ .connections_max = 2 });
+	return 0;
+}
+
+static void test_connections_beyond_the_limit_wait(void **state)
+{
+	struct wire a, b, c;
+	(void)state;
+
+	open_wire(&a);
+	open_wire(&b);
+	assert_true(wire_ask(&a, GET(C "/api/hello")));
+	assert_true(wire_ask(&b, GET(C "/api/hello")));
+	open_wire(&c);
+	assert_true(wire_sends(&c, GET(C "/api/hello")));
+	struct pollfd p = { .fd = c.fd, .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 120), 0);
+	wire_close(&a);
+	assert_true(wire_read(&c, false));
+	assert_int_equal(c.status, 200);
+	wire_close(&b);
+	wire_close(&c);
+}
+
+static sem_t logged;
+
+static void on_log(void *ctx, const char *line)
+{
+	(void)ctx;
+	if (strstr(line, "connections wait"))
+		(void)sem_post(&logged);
+}
+
+static int set_up_logging(void **state)
+{
+	(void)state;
+	(void)sem_init(&logged, 0, 0);
+	start((struct gm_http_conf){ .log = on_log });
+	return 0;
+}
+
+static void test_shortage_of_descriptors_is_said_and_survived(void **state)
+{
+	GM_AUTO(wire_close_p) struct wire w;
+	struct rlimit before, low;
+	(void)state;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = before;
+	low.rlim_cur = (rlim_t)socket(AF_INET, SOCK_STREAM, 0) + 1;
+	gm_fd_close((int)low.rlim_cur - 1);
+	/* One descriptor is left: the client takes it, the server finds none. */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	bool opened = wire_open(&w, gm_http_server_port(app.server));
+	while (sem_wait(&logged) != 0)
+		continue;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(opened);
+	assert_true(wire_ask(&w, GET(C "/api/hello")));
+	assert_int_equal(w.status, 200);
+}
+
 static int set_up_small(void **state)
 {
 	(void)state;
@@ -855,6 +924,8 @@ int main(void)
 		WITH(set_up, test_many_connections_at_once),
 		WITH(set_up_hasty, test_slow_clients_are_cut),
 		WITH(set_up_hasty, test_trickling_body_does_not_hold_a_connection),
+		WITH(set_up_two, test_connections_beyond_the_limit_wait),
+		WITH(set_up_logging, test_shortage_of_descriptors_is_said_and_survived),
 		WITH(set_up_small, test_limits_are_options),
 		WITH(set_up, test_taken_port_is_said),
 		WITH(set_up, test_bind_to_both_families),

@@ -50,7 +50,8 @@ static bool more(struct wire *w)
 	if (!room || poll(&p, 1, WIRE_WAIT_MS) != 1)
 		return false;
 	ssize_t n = recv(w->fd, room, 65536, 0);
-	if (n <= 0)
+	w->ended = n <= 0;
+	if (w->ended)
 		return false;
 	gm_buf_advance(&w->in, (size_t)n);
 	return true;
@@ -85,7 +86,7 @@ bool wire_until(struct wire *w, const char *text)
 
 bool wire_ends(struct wire *w)
 {
-	return w->in.n == 0 && !more(w) && w->in.n == 0;
+	return w->in.n == 0 && !more(w) && w->ended;
 }
 
 struct gm_str wire_header(const struct wire *w, const char *name)

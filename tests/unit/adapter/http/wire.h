@@ -11,6 +11,7 @@
 /* A client that writes bytes as they stand and reads answers: what a well-behaved library would never send. */
 struct wire {
 	int fd;
+	bool ended;	  /* the other side closed */
 	struct gm_buf in; /* received, not yet taken apart */
 	int status;
 	struct gm_buf head; /* of the last answer, with its CRLFs */

@@ -39,19 +39,27 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void load(struct gm_buf *out, const char *name)
+static void load_path(struct gm_buf *out, const char *name)
 {
 	char path[512];
 	FILE *in;
 	int c;
 
-	(void)snprintf(path, sizeof(path), "%s/tests/data/dcgm/%s", getenv("SOURCE_ROOT"), name);
+	(void)snprintf(path, sizeof(path), "%s/%s", getenv("SOURCE_ROOT"), name);
 	in = fopen(path, "r");
 	assert_non_null(in);
 	gm_buf_reset(out);
 	while ((c = getc(in)) != EOF)
 		gm_buf_add_char(out, (char)c);
 	(void)fclose(in);
+}
+
+static void load(struct gm_buf *out, const char *name)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "tests/data/dcgm/%s", name);
+	load_path(out, path);
 }
 
 static int read_body(struct fixture *f)
@@ -439,6 +447,31 @@ static void test_reader_reads_every_agent_family(void **state)
 	}
 }
 
+static void test_reader_docs_have_every_agent_family(void **state)
+{
+	static const struct {
+		const char *name, *type, *help;
+	} rows[] = {
+#define GAUGE "gauge"
+#define COUNTER "counter"
+#define ROW(f_, name_, unit, type_, help_) { GM_AGENT_PREFIX name_, type_, help_ },
+		GM_AGENT_FAMILY_LIST(ROW)
+#undef ROW
+#undef GAUGE
+#undef COUNTER
+	};
+	struct fixture *f = *state;
+
+	load_path(&f->body, "docs/agent-metrics.md");
+	for (size_t i = 0; i < GM_LEN(rows); i++) {
+		char line[256];
+
+		(void)snprintf(line, sizeof(line), "| `%s` | %s | `", rows[i].name, rows[i].type);
+		if (!strstr(gm_buf_cstr(&f->body), line) || !strstr(gm_buf_cstr(&f->body), rows[i].help))
+			fail_msg("docs/agent-metrics.md: no line for %s", rows[i].name);
+	}
+}
+
 static void test_reader_follows_changed_values_and_moved_lines(void **state)
 {
 	struct fixture *f = *state;
@@ -578,6 +611,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reader_takes_the_agents_page, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reader_takes_an_agent_without_devices, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reader_reads_every_agent_family, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reader_docs_have_every_agent_family, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reader_follows_changed_values_and_moved_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reader_learns_what_is_new_gone_or_doubled, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reader_passes_over_malformed_lines_and_says_so, setup, teardown),

@@ -263,7 +263,7 @@ static int days_step(struct gm_store *s, int64_t now_ms, int64_t begin_ms, bool 
 /* Deletes a few of what is past its time. Each kind counts from the newest sample, or from now if that is earlier. */
 static int expire_step(struct gm_store *s, int64_t now_ms, struct gm_err *err)
 {
-	const int64_t base = s->newest_ms < now_ms ? s->newest_ms : now_ms;
+	const int64_t base = s->newest_ms != INT64_MIN && s->newest_ms < now_ms ? s->newest_ms : now_ms;
 	const struct {
 		enum gm_sql sql;
 		int64_t keep_ms, span_ms;
@@ -283,7 +283,7 @@ static int expire_step(struct gm_store *s, int64_t now_ms, struct gm_err *err)
 	for (size_t i = 0; !r && i < GM_LEN(kinds); i++) {
 		int changes = 0;
 		const int64_t before = base - kinds[i].keep_ms;
-		if (base == INT64_MIN || kinds[i].keep_ms == 0 || before <= 0)
+		if (kinds[i].keep_ms == 0 || before <= 0)
 			continue;
 		const int64_t args[] = { before / kinds[i].span_ms << kinds[i].shift, EXPIRE_A_STEP };
 		r = gm_db_change(s->writer.db, kinds[i].sql, args, 2, &changes, err);

@@ -60,7 +60,7 @@ static uint64_t kinds_of(const struct gm_sample *s, uint64_t there, uint8_t kind
 
 	for (uint64_t left = there; left; left &= left - 1) {
 		const unsigned f = (unsigned)__builtin_ctzll(left);
-		const uint8_t kind = (uint8_t)(s->validity[f] << SOURCE_BITS | (s->source[f] & SOURCE_MASK));
+		const uint8_t kind = (uint8_t)((unsigned)s->validity[f] << SOURCE_BITS | (s->source[f] & SOURCE_MASK));
 		changed |= (uint64_t)(kind != kinds[f]) << f;
 		kinds[f] = kind;
 	}

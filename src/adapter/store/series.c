@@ -23,7 +23,7 @@ enum column {
 
 static const char *text(sqlite3_stmt *st, enum column c)
 {
-	return (const char *)sqlite3_column_text(st, c);
+	return (const char *)sqlite3_column_text(st, (int)c);
 }
 
 static struct gm_series_def series_of(sqlite3_stmt *st)

@@ -77,7 +77,6 @@ static void test_chart_is_the_same_wherever_samples_lie(void **state)
 static void test_rollups_meet_full_resolution_where_a_range_is_cut(void **state)
 {
 	struct place *p = *state;
-	GM_AUTO(gm_free_p) int64_t *t = times_of(T0, 10 * SECOND, 2 * 360);
 	GM_AUTO(gm_chart_fini_p) struct gm_chart c = { 0 };
 	enum gm_tier tier = GM_TIER_MEMORY;
 	const int64_t until = T0 + 93 * MINUTE + 20 * SECOND;

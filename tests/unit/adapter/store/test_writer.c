@@ -294,6 +294,16 @@ static void test_a_deadline_hands_the_job_over(void **state)
 	assert_int_equal(audit_rows(b), 0);
 }
 
+/* More threads read than there are connections. */
+static int read_chart(struct bed *b)
+{
+	GM_AUTO(gm_chart_fini_p) struct gm_chart c = { 0 };
+	enum gm_tier tier = GM_TIER_MEMORY;
+	const int r = gm_chart_init(&c, GM_FIELD_ENERGY, T0 - DAY, T0, MINUTE, 0, NULL);
+
+	return r ? r : fleet(&b->place)->chart(fleet(&b->place)->ctx, 1, &c, c.to_ms, &tier, NULL);
+}
+
 static void *many_notes(void *p)
 {
 	struct bed *b = p;
@@ -301,7 +311,7 @@ static void *many_notes(void *p)
 	for (int i = 0; i < 50; i++) {
 		struct gm_err failure = { 0 };
 		const int r = do_note(b, i % 10 == 9 ? GM_ERR_CONFLICT : 0, &failure);
-		if (r != (i % 10 == 9 ? GM_ERR_CONFLICT : 0))
+		if (r != (i % 10 == 9 ? GM_ERR_CONFLICT : 0) || read_chart(b))
 			return b;
 	}
 	return NULL;
@@ -312,6 +322,7 @@ static void test_many_ask_at_once(void **state)
 	struct bed *b = *state;
 	pthread_t threads[8];
 
+	b->place.conf.readers = 3;
 	begin(b, &running, 0);
 	assert_ok(gm_store_writer_start(b->w, err));
 	for (size_t i = 0; i < GM_LEN(threads); i++)

@@ -150,9 +150,13 @@ static void take_cursor(struct conn *c, struct gm_str body)
 		return;
 	at += sizeof(key) - 1;
 	n = (size_t)snprintf(c->cursor, sizeof(c->cursor), "&cursor=");
-	for (; at < body.p + body.n && *at != '"' && n + 4 < sizeof(c->cursor); at++)
-		n += (size_t)snprintf(c->cursor + n, sizeof(c->cursor) - n, strchr("+/=%&", *at) ? "%%%02X" : "%c",
-				      *at);
+	for (; at < body.p + body.n && *at != '"' && n + 4 < sizeof(c->cursor); at++) {
+		if (*at >= '0' && *at != '=')
+			c->cursor[n++] = *at;
+		else
+			n += (size_t)snprintf(c->cursor + n, sizeof(c->cursor) - n, "%%%02X", (unsigned char)*at + 0u);
+		c->cursor[n] = '\0';
+	}
 }
 
 /* Length of the answer at the beginning of c->in; 0: not all is there. */

@@ -48,10 +48,11 @@ export function testWith(options: ServerOptions) {
   });
 }
 
-/** Opens a path under the context path and waits until values are on the screen. */
+/** Opens a path under the context path that lists some GPU, and waits until values are on the screen. */
 export async function open(page: Page, path = ''): Promise<void> {
   await page.goto(path);
   await expect(page.locator('.kpi').first()).toBeVisible();
+  await expect(rows(page).locator('.id a').first()).toHaveText(/\S/);
 }
 
 export const rows = (page: Page) => page.getByRole('table').first().locator('[data-row]');

@@ -9,10 +9,10 @@
  * Functions return 0 or a negative GM_ERR_... and leave their outputs untouched on failure.
  */
 #define GM_ERR_LIST(X)                                                                                                 \
-	X(INVALID, 400, "invalid")                 /* input breaks a stated rule */                                    \
-	X(PARSE, 400, "parse_error")               /* text that is not of its format */                                \
+	X(INVALID, 400, "invalid")		   /* input breaks a stated rule */                                    \
+	X(PARSE, 400, "parse_error")		   /* text that is not of its format */                                \
 	X(UNAUTHENTICATED, 401, "unauthenticated") /* no identity, or one that is not known */                         \
-	X(FORBIDDEN, 403, "forbidden")             /* known, but the role is too low */                                \
+	X(FORBIDDEN, 403, "forbidden")		   /* known, but the role is too low */                                \
 	X(NOT_FOUND, 404, "not_found")                                                                                 \
 	X(METHOD_NOT_ALLOWED, 405, "method_not_allowed")                                                               \
 	X(CONFLICT, 409, "conflict")                                                                                   \
@@ -23,10 +23,10 @@
 	X(HEADERS, 431, "headers_too_large")                                                                           \
 	X(INTERNAL, 500, "internal")                                                                                   \
 	X(UNSUPPORTED, 501, "unsupported")                                                                             \
-	X(IO, 502, "io_error")          /* the outside answered wrongly or not at all */                               \
+	X(IO, 502, "io_error")		   /* the outside answered wrongly or not at all */                            \
 	X(UNAVAILABLE, 503, "unavailable") /* not now; trying later may help */                                        \
-	X(BUSY, 503, "busy")            /* locked by somebody else */                                                  \
-	X(STOPPED, 503, "stopped")      /* we are shutting down */                                                     \
+	X(BUSY, 503, "busy")		   /* locked by somebody else */                                               \
+	X(STOPPED, 503, "stopped")	   /* we are shutting down */                                                  \
 	X(DEADLINE, 504, "deadline_exceeded")                                                                          \
 	X(NO_SPACE, 507, "no_space")                                                                                   \
 	X(READ_ONLY, 500, "read_only")                                                                                 \
@@ -38,7 +38,7 @@ enum gm_err_position {
 #define GM_ERR_POSITION(name, status, text) GM_ERR_POSITION_##name,
 	GM_ERR_LIST(GM_ERR_POSITION)
 #undef GM_ERR_POSITION
-	GM_ERR_COUNT
+		GM_ERR_COUNT
 };
 
 enum gm_err_code {

@@ -22,7 +22,7 @@ struct gm_queue_stats {
 	size_t items;
 	uint64_t weight;
 	uint64_t limit;
-	uint64_t dropped_items;  /* since the start */
+	uint64_t dropped_items;	 /* since the start */
 	uint64_t dropped_weight; /* since the start */
 };
 

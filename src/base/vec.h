@@ -23,8 +23,7 @@ void *gm_vec_grow(void *items, size_t *capacity, size_t item_size, size_t want);
 		 ? (void)0                                                                                             \
 		 : (void)((v)->items = gm_vec_grow((v)->items, &(v)->capacity, sizeof(*(v)->items), (want))))
 /* Copies `value` to the end. */
-#define gm_vec_push(v, value)                                                                                          \
-	(gm_vec_reserve((v), (v)->count + 1), (void)((v)->items[(v)->count++] = (value)))
+#define gm_vec_push(v, value) (gm_vec_reserve((v), (v)->count + 1), (void)((v)->items[(v)->count++] = (value)))
 /* A zeroed item at the end; its address. */
 #define gm_vec_add(v)                                                                                                  \
 	(gm_vec_reserve((v), (v)->count + 1), memset(&(v)->items[(v)->count], 0, sizeof(*(v)->items)),                 \

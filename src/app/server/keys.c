@@ -214,9 +214,8 @@ int gm_keys_load(struct gm_keys *k, const char *admin_key_file, char out_text[st
 /* Who comes without a key: what the settings let in, more of it from this machine. */
 static void identify_anonymous(const struct gm_settings *s, const struct gm_http_peer *peer, struct gm_identity *out)
 {
-	const bool local = peer->loopback || gm_settings_is_local(s, peer->address);
-
-	*out = (struct gm_identity){ .role = (enum gm_role)(local ? s->anonymous_local_role : s->anonymous_role) };
+	*out = (struct gm_identity){ .role = (enum gm_role)(peer->loopback ? s->anonymous_local_role
+									   : s->anonymous_role) };
 	out->anonymous = out->role != GM_ROLE_NONE;
 	if (out->anonymous)
 		(void)gm_str_copy(GM_STR("anonymous"), out->name, sizeof(out->name));

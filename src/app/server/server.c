@@ -145,6 +145,11 @@ static void on_refused(void *ctx, const struct gm_http_peer *peer, int status)
 	gm_keys_refused(((struct gm_api *)ctx)->keys, peer, status);
 }
 
+static bool on_is_local(void *ctx, const char *address)
+{
+	return gm_settings_is_local(&gm_facts(((struct gm_api *)ctx)->facts)->settings, address);
+}
+
 static void on_http_line(void *ctx, const char *line)
 {
 	(void)ctx;
@@ -232,6 +237,7 @@ static int start_http(struct server *s, struct gm_err *err)
 		.fallback = gm_static_handle,
 		.fallback_ctx = s->page,
 		.identify = on_identify,
+		.is_local = on_is_local,
 		.refused = on_refused,
 		.log = on_http_line,
 		.connections_max = (size_t)conf->max_connections,

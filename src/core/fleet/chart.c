@@ -99,8 +99,11 @@ void gm_chart_add_rollup(struct gm_chart *c, int64_t at_ms, int64_t min, int64_t
 
 const char *gm_tier_name(enum gm_tier t)
 {
-	static const char *const names[] = { [GM_TIER_MEMORY] = "memory", [GM_TIER_RAW] = "raw", [GM_TIER_5M] = "5m",
-					     [GM_TIER_1H] = "1h", [GM_TIER_1D] = "1d" };
+	static const char *const names[] = { [GM_TIER_MEMORY] = "memory",
+					     [GM_TIER_RAW] = "raw",
+					     [GM_TIER_5M] = "5m",
+					     [GM_TIER_1H] = "1h",
+					     [GM_TIER_1D] = "1d" };
 
 	return names[t];
 }

@@ -37,9 +37,9 @@
 	X(NVLINK, "nvlink", "bytes_per_second", 0, GAUGE)                                                              \
 	X(NVLINK_TOTAL, "nvlinkTotal", "bytes", 0, COUNTER)                                                            \
 	X(PCIE_REPLAY, "pcieReplay", "count", 0, COUNTER)                                                              \
-	X(XID, "xid", "code", 0, GAUGE)            /* the last XID; 0: none; keeps the old number */                   \
-	X(ECC_SBE, "eccSbe", "count", 0, COUNTER)  /* corrected, since driver load */                                  \
-	X(ECC_DBE, "eccDbe", "count", 0, COUNTER)  /* uncorrected, since driver load */                                \
+	X(XID, "xid", "code", 0, GAUGE)		  /* the last XID; 0: none; keeps the old number */                    \
+	X(ECC_SBE, "eccSbe", "count", 0, COUNTER) /* corrected, since driver load */                                   \
+	X(ECC_DBE, "eccDbe", "count", 0, COUNTER) /* uncorrected, since driver load */                                 \
 	X(REMAPPED_CORRECTABLE, "remappedRowsCorrectable", "count", 0, COUNTER)                                        \
 	X(REMAPPED_UNCORRECTABLE, "remappedRowsUncorrectable", "count", 0, COUNTER)                                    \
 	X(ROW_REMAP_PENDING, "rowRemapPending", "flag", 0, GAUGE)                                                      \
@@ -56,7 +56,7 @@ enum gm_field {
 #define GM_FIELD_ENUM(name, api, unit, decimals, kind) GM_FIELD_##name,
 	GM_FIELD_LIST(GM_FIELD_ENUM)
 #undef GM_FIELD_ENUM
-	GM_FIELD_COUNT
+		GM_FIELD_COUNT
 };
 _Static_assert(GM_FIELD_COUNT <= 64, "validity is a 64-bit mask");
 
@@ -74,16 +74,25 @@ enum gm_field gm_field_find(struct gm_str name);
 
 /* How good a value is. Only MEASURED, DERIVED and ESTIMATED have one; the others say why there is none. */
 enum gm_validity {
-	GM_ABSENT = 0,  /* the source never spoke of it */
+	GM_ABSENT = 0, /* the source never spoke of it */
 	GM_MEASURED,
-	GM_DERIVED,     /* computed from measured values, e.g. a board from its slices */
+	GM_DERIVED, /* computed from measured values, e.g. a board from its slices */
 	GM_ESTIMATED,
-	GM_STALE,       /* was measured, the source is silent; the old value is kept for showing, marked */
+	GM_STALE,	/* was measured, the source is silent; the old value is kept for showing, marked */
 	GM_UNSUPPORTED, /* this board, mode or source cannot tell */
-	GM_ERROR,       /* the source tried and failed, or sent a blank sentinel */
+	GM_ERROR,	/* the source tried and failed, or sent a blank sentinel */
 	GM_VALIDITY_COUNT
 };
-enum gm_source { GM_SOURCE_NONE = 0, GM_SOURCE_NVML, GM_SOURCE_GPM, GM_SOURCE_DCGM, GM_SOURCE_KUBE, GM_SOURCE_ENGINE, GM_SOURCE_SIM, GM_SOURCE_COUNT };
+enum gm_source {
+	GM_SOURCE_NONE = 0,
+	GM_SOURCE_NVML,
+	GM_SOURCE_GPM,
+	GM_SOURCE_DCGM,
+	GM_SOURCE_KUBE,
+	GM_SOURCE_ENGINE,
+	GM_SOURCE_SIM,
+	GM_SOURCE_COUNT
+};
 /* "measured", "not_reported" (ABSENT), "derived", "estimated", "stale", "unsupported", "error". */
 const char *gm_validity_name(enum gm_validity v);
 const char *gm_source_name(enum gm_source s);
@@ -94,7 +103,7 @@ struct gm_sample {
 	uint64_t valid;
 	int64_t value[GM_FIELD_COUNT];
 	uint8_t validity[GM_FIELD_COUNT]; /* enum gm_validity */
-	uint8_t source[GM_FIELD_COUNT];   /* enum gm_source */
+	uint8_t source[GM_FIELD_COUNT];	  /* enum gm_source */
 };
 
 static inline bool gm_sample_has(const struct gm_sample *s, enum gm_field f)

@@ -25,9 +25,10 @@ static void test_values_are_scaled_to_the_units_of_the_api(void **state)
 		int64_t raw;
 		const char *text;
 	} cases[] = {
-		{ "utilization", 8523, "85.23" }, { "temperature", 785, "78.5" },     { "powerWatts", 412250, "412.25" },
-		{ "memoryUsedMiB", INT64_C(42949672960), "40960" },		       { "smClockMHz", 1980, "1980" },
-		{ "energyJoules", 1500, "1.5" },  { "memoryUsedMiB", 1048575, "0" },   { "temperature", -5, "-0.5" },
+		{ "utilization", 8523, "85.23" },   { "temperature", 785, "78.5" },
+		{ "powerWatts", 412250, "412.25" }, { "memoryUsedMiB", INT64_C(42949672960), "40960" },
+		{ "smClockMHz", 1980, "1980" },	    { "energyJoules", 1500, "1.5" },
+		{ "memoryUsedMiB", 1048575, "0" },  { "temperature", -5, "-0.5" },
 	};
 
 	(void)state;
@@ -92,9 +93,12 @@ static void test_throttle_reasons_are_named(void **state)
 
 static void test_cells_round_and_mark_what_is_missing(void **state)
 {
-	struct gm_cache_slot slot = { 0 };
-	struct gm_device d = { .memory_total_bytes = INT64_C(80) << 30, .health = GM_HEALTH_DEGRADED,
-			       .mig_mode = GM_MIG_OFF, .managed = true, .cache = &slot };
+	struct gm_cache_slot slot = { .free_value = NULL };
+	struct gm_device d = { .memory_total_bytes = INT64_C(80) << 30,
+			       .health = GM_HEALTH_DEGRADED,
+			       .mig_mode = GM_MIG_OFF,
+			       .managed = true,
+			       .cache = &slot };
 	struct gm_cell c = gm_cell_of(&d);
 
 	(void)state;
@@ -117,12 +121,16 @@ static void test_cells_round_and_mark_what_is_missing(void **state)
 
 static void test_cells_count_gpu_instances_not_compute_instances(void **state)
 {
-	struct gm_cache_slot slot = { 0 };
+	struct gm_cache_slot slot = { .free_value = NULL };
 	const struct gm_pod_ref pod = { .namespace_ = "a", .pod = "b", .container = "", .uid = "" };
-	const struct gm_instance instances[] = { { .gi_id = 1, .ci_id = 0 }, { .gi_id = 1, .ci_id = 1, .pods = &pod, .pod_count = 1 },
+	const struct gm_instance instances[] = { { .gi_id = 1, .ci_id = 0 },
+						 { .gi_id = 1, .ci_id = 1, .pods = &pod, .pod_count = 1 },
 						 { .gi_id = 2, .ci_id = 0 } };
-	const struct gm_device d = { .memory_total_bytes = -1, .mig_mode = GM_MIG_ON, .instances = instances,
-				     .instance_count = 3, .cache = &slot };
+	const struct gm_device d = { .memory_total_bytes = -1,
+				     .mig_mode = GM_MIG_ON,
+				     .instances = instances,
+				     .instance_count = 3,
+				     .cache = &slot };
 	const struct gm_cell c = gm_cell_of(&d);
 
 	(void)state;

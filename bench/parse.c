@@ -136,7 +136,7 @@ static void measure(struct bench *b, const char *figure, bool apply)
 int main(void)
 {
 	static struct bench b;
-	const struct gm_fleet_conf conf = { .forget_ms = INT64_C(7) * 24 * 3600 * 1000, .history_ms = 75 * 60 * 1000 };
+	const struct gm_fleet_conf conf = { .forget_ms = INT64_C(7) * 24 * 3600 * 1000 };
 	const struct gm_fleet_listener listener = { 0 };
 	size_t remembered = 0;
 

@@ -9,9 +9,20 @@
 /* curl_global_init, once a process. */
 void gm_httpc_init_once(void);
 
+/*
+ * A part of the connections. curl walks all that a multi handle keeps after each request, so thousands of them in one
+ * cost more than the requests do; a target's requests always go to the same part.
+ */
+struct gm_httpc_shard {
+	struct gm_httpc *client;
+	CURLM *multi;	     /* NULL: not used yet */
+	int64_t due_mono_ms; /* when curl wants to be called; -1: not */
+};
+
 /* A transfer that can be used again and again; lives in the client's pool. */
 struct gm_httpc_slot {
 	struct gm_httpc *client;
+	struct gm_httpc_shard *shard; /* while busy */
 	CURL *easy;
 	struct gm_httpc_slot *next_free;
 	bool busy;

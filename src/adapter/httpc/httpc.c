@@ -8,17 +8,21 @@
 #include "adapter/httpc/httpc-internal.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/hash.h"
 
 #define HEADERS_MAX (64 * 1024)
 /* What a body's memory may keep for the next one; pages of eight boards have 60 KB. */
 #define BODY_KEPT (256 * 1024)
 #define BODY_DEFAULT ((size_t)32 << 20)
 #define EVENTS_AT_ONCE 64
+#define SHARDS_MAX 64
+#define SHARD_CONNECTIONS 64 /* about, until there are SHARDS_MAX */
 
 struct gm_httpc {
-	CURLM *multi;
+	struct gm_httpc_shard shards[SHARDS_MAX];
+	size_t shard_count; /* that new requests are spread over; others may still have some in flight */
+	long shard_connections;
 	int epoll_fd;
-	int64_t due_mono_ms; /* when curl wants to be called; -1: not */
 	size_t body_max, bodies_max;
 	size_t bodies_bytes; /* all of the slots' memory */
 	struct gm_httpc_slot **slots;
@@ -97,13 +101,15 @@ static size_t on_header(char *data, size_t size, size_t n, void *ctx)
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
 {
-	struct gm_httpc *c = ctx;
-	struct epoll_event event = { .data.fd = fd };
+	struct gm_httpc_shard *shard = ctx;
+	struct gm_httpc *c = shard->client;
+	uint64_t number = (uint64_t)(shard - c->shards);
+	struct epoll_event event = { .data.u64 = number << 32 | (uint32_t)fd };
 
 	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
 		(void)epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-		(void)curl_multi_assign(c->multi, fd, NULL);
+		(void)curl_multi_assign(shard->multi, fd, NULL);
 		return 0;
 	}
 	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
@@ -113,17 +119,34 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *kn
 	if (epoll_ctl(c->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0)
 		return -1;
 	if (!known)
-		(void)curl_multi_assign(c->multi, fd, c);
+		(void)curl_multi_assign(shard->multi, fd, shard);
 	return 0;
 }
 
 static int on_timer(CURLM *multi, long wait_ms, void *ctx)
 {
-	struct gm_httpc *c = ctx;
+	struct gm_httpc_shard *shard = ctx;
 
 	(void)multi;
-	c->due_mono_ms = wait_ms < 0 ? -1 : now_ms() + wait_ms;
+	shard->due_mono_ms = wait_ms < 0 ? -1 : now_ms() + wait_ms;
 	return 0;
+}
+
+static struct gm_httpc_shard *shard_of(struct gm_httpc *c, const char *url)
+{
+	struct gm_httpc_shard *shard = &c->shards[gm_hash(gm_str(url)) % c->shard_count];
+
+	if (shard->multi)
+		return shard;
+	shard->multi = curl_multi_init();
+	if (!shard->multi)
+		return NULL;
+	(void)curl_multi_setopt(shard->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	(void)curl_multi_setopt(shard->multi, CURLMOPT_SOCKETDATA, shard);
+	(void)curl_multi_setopt(shard->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	(void)curl_multi_setopt(shard->multi, CURLMOPT_TIMERDATA, shard);
+	(void)curl_multi_setopt(shard->multi, CURLMOPT_MAXCONNECTS, c->shard_connections);
+	return shard;
 }
 
 int gm_httpc_new(const struct gm_httpc_conf *conf, struct gm_httpc **out, struct gm_err *err)
@@ -131,7 +154,8 @@ int gm_httpc_new(const struct gm_httpc_conf *conf, struct gm_httpc **out, struct
 	GM_AUTO(gm_httpc_free_p) struct gm_httpc *c = gm_xalloc(sizeof(*c));
 
 	gm_httpc_init_once();
-	c->due_mono_ms = -1;
+	for (size_t i = 0; i < SHARDS_MAX; i++)
+		c->shards[i] = (struct gm_httpc_shard){ .client = c, .due_mono_ms = -1 };
 	c->slot_max = conf->in_flight_max ? conf->in_flight_max : 64;
 	c->body_max = conf->body_max ? conf->body_max : BODY_DEFAULT;
 	c->bodies_max = conf->bodies_max ? conf->bodies_max : 4 * c->body_max;
@@ -141,13 +165,6 @@ int gm_httpc_new(const struct gm_httpc_conf *conf, struct gm_httpc **out, struct
 	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (c->epoll_fd < 0)
 		return gm_fail_errno(err, errno, "epoll");
-	c->multi = curl_multi_init();
-	if (!c->multi)
-		return gm_fail(err, GM_ERR_NO_MEMORY, "no memory for the HTTP client");
-	(void)curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	(void)curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
-	(void)curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	(void)curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
 	gm_httpc_set_connections(c, conf->connections_max ? conf->connections_max : c->slot_max);
 	*out = gm_steal(&c);
 	return 0;
@@ -155,9 +172,16 @@ int gm_httpc_new(const struct gm_httpc_conf *conf, struct gm_httpc **out, struct
 
 void gm_httpc_set_connections(struct gm_httpc *c, size_t connections_max)
 {
-	long n = connections_max > 1000000 ? 1000000L : (long)connections_max;
+	size_t n = connections_max < 1000000 ? connections_max : 1000000;
+	size_t shards = (n + SHARD_CONNECTIONS - 1) / SHARD_CONNECTIONS;
 
-	(void)curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, n > 0 ? n : 1L);
+	c->shard_count = shards < 1 ? 1 : shards > SHARDS_MAX ? SHARDS_MAX : shards;
+	/* Hashes do not spread evenly: half as much again, and a few. */
+	c->shard_connections = (long)(n / c->shard_count * 3 / 2 + 16);
+	for (size_t i = 0; i < SHARDS_MAX; i++) {
+		if (c->shards[i].multi)
+			(void)curl_multi_setopt(c->shards[i].multi, CURLMOPT_MAXCONNECTS, c->shard_connections);
+	}
 }
 
 void gm_httpc_set_body_max(struct gm_httpc *c, size_t body_max)
@@ -169,7 +193,7 @@ void gm_httpc_set_body_max(struct gm_httpc *c, size_t body_max)
 static void slot_free(struct gm_httpc_slot *slot)
 {
 	if (slot->busy)
-		(void)curl_multi_remove_handle(slot->client->multi, slot->easy);
+		(void)curl_multi_remove_handle(slot->shard->multi, slot->easy);
 	curl_easy_cleanup(slot->easy);
 	curl_slist_free_all(slot->headers);
 	gm_buf_fini(&slot->body);
@@ -184,8 +208,10 @@ void gm_httpc_free(struct gm_httpc *c)
 		return;
 	for (size_t i = 0; i < c->slot_count; i++)
 		slot_free(c->slots[i]);
-	if (c->multi)
-		(void)curl_multi_cleanup(c->multi);
+	for (size_t i = 0; i < SHARDS_MAX; i++) {
+		if (c->shards[i].multi)
+			(void)curl_multi_cleanup(c->shards[i].multi);
+	}
 	gm_fd_close(c->epoll_fd);
 	free(c->slots);
 	free(c->user_agent);
@@ -210,6 +236,11 @@ static void set_constant_options(const struct gm_httpc *c, struct gm_httpc_slot 
 	(void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	(void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, slot);
 	(void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	/*
+	 * curl walks its whole name cache after each request: with thousands of hosts that costs more than the request.
+	 * Kept connections need no names, and a new one should ask anew.
+	 */
+	(void)curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
 	/* Targets are asked every few seconds to minutes: a connection idle for that long is still a good one. */
 	(void)curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, 3600L);
 	if (c->gzip)
@@ -300,7 +331,8 @@ static int slot_start(struct gm_httpc_slot *slot, const struct gm_httpc_request 
 	slot->timeout_ms = request->timeout_ms;
 	slot->done = request->done;
 	slot->ctx = request->ctx;
-	if (curl_multi_add_handle(slot->client->multi, slot->easy) != CURLM_OK)
+	slot->shard = shard_of(slot->client, request->url);
+	if (!slot->shard || curl_multi_add_handle(slot->shard->multi, slot->easy) != CURLM_OK)
 		return gm_fail(err, GM_ERR_INTERNAL, "the HTTP client takes no more requests");
 	slot->busy = true;
 	slot->client->in_flight++;
@@ -322,7 +354,7 @@ int gm_httpc_get(struct gm_httpc *c, const struct gm_httpc_request *request, str
 
 static void slot_end(struct gm_httpc_slot *slot)
 {
-	(void)curl_multi_remove_handle(slot->client->multi, slot->easy);
+	(void)curl_multi_remove_handle(slot->shard->multi, slot->easy);
 	slot->busy = false;
 	slot->client->in_flight--;
 }
@@ -362,12 +394,12 @@ static void finish(struct gm_httpc_slot *slot, CURLcode code)
 	slot_give_back(slot);
 }
 
-static void finish_all(struct gm_httpc *c)
+static void finish_all(struct gm_httpc_shard *shard)
 {
 	CURLMsg *message;
 	int left;
 
-	while ((message = curl_multi_info_read(c->multi, &left)) != NULL) {
+	while ((message = curl_multi_info_read(shard->multi, &left)) != NULL) {
 		struct gm_httpc_slot *slot = NULL;
 		CURLcode code = message->data.result;
 
@@ -378,24 +410,34 @@ static void finish_all(struct gm_httpc *c)
 	}
 }
 
+static void drive(struct gm_httpc_shard *shard, int fd, int what)
+{
+	int running = 0;
+
+	(void)curl_multi_socket_action(shard->multi, fd, what, &running);
+	finish_all(shard);
+}
+
 void gm_httpc_step(struct gm_httpc *c)
 {
 	struct epoll_event events[EVENTS_AT_ONCE];
-	int running = 0;
 	int n = epoll_wait(c->epoll_fd, events, EVENTS_AT_ONCE, 0);
+	int64_t now;
 
 	for (int i = 0; i < n; i++) {
 		int what = ((events[i].events & EPOLLIN) ? CURL_CSELECT_IN : 0) |
 			   ((events[i].events & EPOLLOUT) ? CURL_CSELECT_OUT : 0) |
 			   ((events[i].events & (EPOLLERR | EPOLLHUP)) ? CURL_CSELECT_ERR : 0);
 
-		(void)curl_multi_socket_action(c->multi, events[i].data.fd, what, &running);
+		drive(&c->shards[events[i].data.u64 >> 32], (int)(uint32_t)events[i].data.u64, what);
 	}
-	if (c->due_mono_ms >= 0 && c->due_mono_ms <= now_ms()) {
-		c->due_mono_ms = -1;
-		(void)curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	now = now_ms();
+	for (size_t i = 0; i < SHARDS_MAX; i++) {
+		if (c->shards[i].due_mono_ms < 0 || c->shards[i].due_mono_ms > now)
+			continue;
+		c->shards[i].due_mono_ms = -1;
+		drive(&c->shards[i], CURL_SOCKET_TIMEOUT, 0);
 	}
-	finish_all(c);
 }
 
 size_t gm_httpc_in_flight(const struct gm_httpc *c)
@@ -410,10 +452,14 @@ int gm_httpc_fd(const struct gm_httpc *c)
 
 int64_t gm_httpc_wait_ms(const struct gm_httpc *c)
 {
-	int64_t wait;
+	int64_t due = INT64_MAX, wait;
 
-	if (c->due_mono_ms < 0)
+	for (size_t i = 0; i < SHARDS_MAX; i++) {
+		if (c->shards[i].due_mono_ms >= 0 && c->shards[i].due_mono_ms < due)
+			due = c->shards[i].due_mono_ms;
+	}
+	if (due == INT64_MAX)
 		return -1;
-	wait = c->due_mono_ms - now_ms();
+	wait = due - now_ms();
 	return wait > 0 ? wait : 0;
 }

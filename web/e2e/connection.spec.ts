@@ -58,3 +58,21 @@ test('old data is dimmed with its age', async ({ page, watched }) => {
   await expect(page.locator('.connection')).toHaveClass(/stale/);
   await page.context().setOffline(false);
 });
+
+test('a hidden tab gives its connection back, and asks anew when it is looked at', async ({ page }) => {
+  await open(page);
+  await expect(page.locator('.connection')).toContainText('Live');
+  const hide = (hidden: boolean) =>
+    page.evaluate((now) => {
+      Object.defineProperty(document, 'hidden', { configurable: true, get: () => now });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
+  const closed = page.waitForEvent('requestfailed', (r) => r.url().includes('/events'));
+  await hide(true);
+  await closed;
+  await expect(page.locator('.connection')).toContainText('Paused while hidden');
+  const asked = page.waitForRequest(/\/gpu\/fleet$/);
+  await hide(false);
+  await asked;
+  await expect(page.locator('.connection')).toContainText('Live');
+});

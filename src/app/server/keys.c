@@ -211,27 +211,15 @@ int gm_keys_load(struct gm_keys *k, const char *admin_key_file, char out_text[st
 	return r;
 }
 
-/* Who comes without a key: what the settings let in, more of it from this machine. */
-static void identify_anonymous(const struct gm_settings *s, const struct gm_http_peer *peer, struct gm_identity *out)
-{
-	*out = (struct gm_identity){ .role = (enum gm_role)(peer->loopback ? s->anonymous_local_role
-									   : s->anonymous_role) };
-	out->anonymous = out->role != GM_ROLE_NONE;
-	if (out->anonymous)
-		(void)gm_str_copy(GM_STR("anonymous"), out->name, sizeof(out->name));
-}
-
 int gm_keys_identify(struct gm_keys *k, const struct gm_http_peer *peer, struct gm_str authorization,
 		     struct gm_identity *out, struct gm_err *err)
 {
-	const struct gm_str bearer = gm_auth_bearer(authorization);
-
-	if (!bearer.n) {
-		identify_anonymous(&gm_facts(k->conf.facts)->settings, peer, out);
-		return 0;
-	}
 	GM_AUTO(gm_keyring_unref_p) struct gm_keyring *ring = gm_keyring_slot_get(&k->ring);
-	return gm_auth_identify(ring, bearer, GM_ANONYMOUS_NONE, peer->loopback, gm_wall_ms(k->conf.clock), out, err);
+	const struct gm_settings *s = &gm_facts(k->conf.facts)->settings;
+	const int anonymous = peer->loopback ? s->anonymous_local_role : s->anonymous_role;
+
+	return gm_auth_identify(ring, gm_auth_bearer(authorization), (enum gm_role)anonymous, gm_wall_ms(k->conf.clock),
+				out, err);
 }
 
 void gm_keys_refused(struct gm_keys *k, const struct gm_http_peer *peer, int status)

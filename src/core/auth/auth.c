@@ -9,27 +9,15 @@ static void identity_set(struct gm_identity *who, enum gm_role role, int64_t key
 	(void)gm_str_copy(gm_str(name), who->name, sizeof(who->name));
 }
 
-static void identity_without_key(struct gm_identity *who, enum gm_anonymous anonymous, bool loopback)
-{
-	switch (anonymous) {
-	case GM_ANONYMOUS_NONE:
-		identity_set(who, GM_ROLE_NONE, 0, "");
-		return;
-	case GM_ANONYMOUS_DEVELOPMENT:
-		identity_set(who, loopback ? GM_ROLE_ADMIN : GM_ROLE_VIEWER, 0, "anonymous");
-		who->anonymous = true;
-		return;
-	}
-}
-
-int gm_auth_identify(const struct gm_keyring *ring, struct gm_str bearer, enum gm_anonymous anonymous, bool loopback,
-		     int64_t now_ms, struct gm_identity *out, struct gm_err *err)
+int gm_auth_identify(const struct gm_keyring *ring, struct gm_str bearer, enum gm_role anonymous, int64_t now_ms,
+		     struct gm_identity *out, struct gm_err *err)
 {
 	uint8_t digest[GM_DIGEST_BYTES];
 	const struct gm_ring_key *key = NULL;
 
 	if (bearer.n == 0) {
-		identity_without_key(out, anonymous, loopback);
+		identity_set(out, anonymous, 0, anonymous == GM_ROLE_NONE ? "" : "anonymous");
+		out->anonymous = anonymous != GM_ROLE_NONE;
 		return 0;
 	}
 	if (ring) {

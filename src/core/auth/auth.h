@@ -56,12 +56,6 @@ void gm_keyring_slot_set(struct gm_keyring_slot *slot, struct gm_keyring *take_r
 /* A reference to the ring in force; NULL when there is none. */
 struct gm_keyring *gm_keyring_slot_get(struct gm_keyring_slot *slot);
 
-/* Who may come without a key. */
-enum gm_anonymous {
-	GM_ANONYMOUS_NONE,
-	GM_ANONYMOUS_DEVELOPMENT, /* viewer from anywhere, admin from loopback */
-};
-
 struct gm_identity {
 	enum gm_role role;		/* GM_ROLE_NONE: nobody */
 	bool anonymous;			/* let in without a key */
@@ -70,12 +64,12 @@ struct gm_identity {
 };
 
 /*
- * Who stands behind a request. `bearer`: the key text, empty when none was sent. Without one the policy decides, and
- * nobody is an identity too (gm_auth_allows refuses it). A text that is no good key is GM_ERR_UNAUTHENTICATED under every
- * policy: a mistyped key must not silently become an anonymous visit. `ring` may be NULL (no keys).
+ * Who stands behind a request. `bearer`: the key text, empty when none was sent; `anonymous` is then the role (NONE: nobody,
+ * which is an identity too; gm_auth_allows refuses it). A text that is no good key is GM_ERR_UNAUTHENTICATED whatever
+ * `anonymous` says: a mistyped key must not silently become an anonymous visit. `ring` may be NULL (no keys).
  */
-int gm_auth_identify(const struct gm_keyring *ring, struct gm_str bearer, enum gm_anonymous anonymous, bool loopback,
-		     int64_t now_ms, struct gm_identity *out, struct gm_err *err) GM_CHECKED;
+int gm_auth_identify(const struct gm_keyring *ring, struct gm_str bearer, enum gm_role anonymous, int64_t now_ms,
+		     struct gm_identity *out, struct gm_err *err) GM_CHECKED;
 /* The key text of an Authorization header's value ("Bearer <text>", the word in any case); empty when it is another scheme. */
 struct gm_str gm_auth_bearer(struct gm_str authorization);
 /* 0, or GM_ERR_UNAUTHENTICATED (nobody), or GM_ERR_FORBIDDEN (known, role too low). */

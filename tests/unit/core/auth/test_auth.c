@@ -45,9 +45,9 @@ static void test_auth_knows_a_good_key_in_every_profile(void **state)
 	struct fixture *f = *state;
 	struct gm_identity who;
 
-	for (int policy = GM_ANONYMOUS_NONE; policy <= GM_ANONYMOUS_DEVELOPMENT; policy++) {
-		assert_int_equal(gm_auth_identify(f->ring, gm_str(f->text[0]), policy, true, NOW, &who, NULL), 0);
-		assert_int_equal(who.role, GM_ROLE_VIEWER); /* a weaker key stays weaker on loopback */
+	for (enum gm_role open = GM_ROLE_NONE; open < GM_ROLE_COUNT; open++) {
+		assert_int_equal(gm_auth_identify(f->ring, gm_str(f->text[0]), open, NOW, &who, NULL), 0);
+		assert_int_equal(who.role, GM_ROLE_VIEWER); /* a weaker key stays weaker where anybody may do more */
 		assert_string_equal(who.name, "look");
 		assert_int_equal(who.key_id, 1);
 		assert_false(who.anonymous);
@@ -60,11 +60,9 @@ static void test_auth_expires_at_the_very_moment(void **state)
 	struct gm_identity who;
 	struct gm_err err = { 0 };
 
-	assert_int_equal(gm_auth_identify(f->ring, gm_str(f->text[1]), GM_ANONYMOUS_NONE, false, NOW + 999, &who, &err),
-			 0);
+	assert_int_equal(gm_auth_identify(f->ring, gm_str(f->text[1]), GM_ROLE_NONE, NOW + 999, &who, &err), 0);
 	assert_int_equal(who.role, GM_ROLE_ADMIN);
-	assert_int_equal(gm_auth_identify(f->ring, gm_str(f->text[1]), GM_ANONYMOUS_NONE, false, NOW + 1000, &who,
-					  &err),
+	assert_int_equal(gm_auth_identify(f->ring, gm_str(f->text[1]), GM_ROLE_NONE, NOW + 1000, &who, &err),
 			 GM_ERR_UNAUTHENTICATED);
 	assert_non_null(strstr(err.text, "'chief' has expired"));
 }
@@ -75,36 +73,32 @@ static void test_auth_refuses_what_is_no_key(void **state)
 	const char *const texts[] = { f->text[2], "gmk_", "x", "gmk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		for (int policy = GM_ANONYMOUS_NONE; policy <= GM_ANONYMOUS_DEVELOPMENT; policy++) {
+		for (enum gm_role open = GM_ROLE_NONE; open < GM_ROLE_COUNT; open++) {
 			struct gm_identity who = { .role = GM_ROLE_VIEWER, .name = "untouched" };
 
-			assert_int_equal(gm_auth_identify(f->ring, gm_str(texts[i]), policy, true, NOW, &who, NULL),
+			assert_int_equal(gm_auth_identify(f->ring, gm_str(texts[i]), open, NOW, &who, NULL),
 					 GM_ERR_UNAUTHENTICATED);
 			assert_string_equal(who.name, "untouched");
 		}
 	}
 }
 
-static void test_auth_without_a_key_follows_the_profile(void **state)
+static void test_auth_without_a_key_has_the_role_that_is_open_to_all(void **state)
 {
 	static const struct {
-		enum gm_anonymous policy;
-		bool loopback;
 		enum gm_role role;
 		const char *name;
 	} rows[] = {
-		{ GM_ANONYMOUS_NONE, false, GM_ROLE_NONE, "" },
-		{ GM_ANONYMOUS_NONE, true, GM_ROLE_NONE, "" },
-		{ GM_ANONYMOUS_DEVELOPMENT, false, GM_ROLE_VIEWER, "anonymous" },
-		{ GM_ANONYMOUS_DEVELOPMENT, true, GM_ROLE_ADMIN, "anonymous" },
+		{ GM_ROLE_NONE, "" },
+		{ GM_ROLE_VIEWER, "anonymous" },
+		{ GM_ROLE_ADMIN, "anonymous" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct gm_identity who;
 
-		assert_int_equal(gm_auth_identify(NULL, GM_STR(""), rows[i].policy, rows[i].loopback, NOW, &who, NULL),
-				 0);
+		assert_int_equal(gm_auth_identify(NULL, GM_STR(""), rows[i].role, NOW, &who, NULL), 0);
 		assert_int_equal(who.role, rows[i].role);
 		assert_string_equal(who.name, rows[i].name);
 		assert_int_equal(who.anonymous, rows[i].role != GM_ROLE_NONE);
@@ -168,7 +162,7 @@ int main(void)
 						fixture_drop),
 		cmocka_unit_test_setup_teardown(test_auth_expires_at_the_very_moment, fixture_make, fixture_drop),
 		cmocka_unit_test_setup_teardown(test_auth_refuses_what_is_no_key, fixture_make, fixture_drop),
-		cmocka_unit_test(test_auth_without_a_key_follows_the_profile),
+		cmocka_unit_test(test_auth_without_a_key_has_the_role_that_is_open_to_all),
 		cmocka_unit_test(test_auth_allows_by_rank_and_tells_401_from_403),
 		cmocka_unit_test(test_auth_bearer_is_cut_from_the_header),
 		cmocka_unit_test(test_auth_loopback_is_an_address_not_a_name),

@@ -56,7 +56,7 @@ static void choose(struct gm_store *s, const struct gm_sample_row *rows, size_t 
 		sorted = sorted && (b->count < 2 || row_cmp(&b->rows[b->count - 2], &b->rows[b->count - 1]) < 0);
 	}
 	if (!sorted)
-		qsort(b->rows, b->count, sizeof(*b->rows), row_cmp);
+		qsort(b->rows, b->count, sizeof(const struct gm_sample_row *), row_cmp);
 }
 
 static int add_blob(struct gm_store *s, const struct gm_sample_row *const *rows, size_t count, uint64_t *bytes,
@@ -110,7 +110,7 @@ int gm_store_append(void *ctx, const struct gm_sample_row *rows, size_t count, s
 
 	if (count == 0)
 		return 0;
-	if (!gm_mul_ok(count, sizeof(*b.rows), &size))
+	if (!gm_mul_ok(count, sizeof(const struct gm_sample_row *), &size))
 		return gm_fail(err, GM_ERR_TOO_LARGE, "%zu rows are too many", count);
 	GM_AUTO(gm_free_p) const struct gm_sample_row **order = gm_try_alloc(size);
 	if (!order)

@@ -61,7 +61,7 @@ static void sift_down(struct gm_gather *g, size_t at)
 static void heap_add(struct gm_gather *g, struct gm_feed *take_feed)
 {
 	if (g->count == g->capacity)
-		g->heap = gm_vec_grow(g->heap, &g->capacity, sizeof(*g->heap), g->count + 1);
+		g->heap = gm_vec_grow(g->heap, &g->capacity, sizeof(struct gm_feed *), g->count + 1);
 	size_t at = g->count++;
 	for (; at > 0 && before(take_feed, g->heap[(at - 1) / 2]); at = (at - 1) / 2)
 		g->heap[at] = g->heap[(at - 1) / 2];

@@ -103,7 +103,7 @@ static int load_day(struct gm_store *s, uint32_t series, int64_t day, struct day
 			continue;
 		r = gm_block_info(gm_buf_str(&s->writer.raw), &info, err);
 		if (r || info.count > GM_BLOCK_SAMPLES_MAX) {
-			r = gm_reader_forgive(&s->writer, GM_ERR_CORRUPT);
+			(void)gm_reader_forgive(&s->writer, GM_ERR_CORRUPT);
 			continue;
 		}
 		d->hours[h] = s->writer.raw;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "adapter/store/rollup.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -38,6 +39,7 @@ static int64_t select_kth(int64_t *v, size_t count, size_t k)
 
 void gm_rollup_make(int64_t *values, size_t count, struct gm_rollup *out)
 {
+	assert(count > 0);
 	__int128 sum = 0;
 	struct gm_rollup made = { .count = count, .min = values[0], .max = values[0] };
 
@@ -209,7 +211,7 @@ static int read_column(const struct plane_block *planes, enum gm_field field,
 int gm_rollup_column(struct gm_str bytes, enum gm_field field, struct gm_rollup out[static GM_ROLLUP_SLOTS_MAX],
 		     struct gm_err *err)
 {
-	struct plane_block planes[PLANES];
+	struct plane_block planes[PLANES] = { 0 };
 	const int r = open_planes(bytes, planes, err);
 
 	return r ? r : read_column(planes, field, out, err);
@@ -217,7 +219,7 @@ int gm_rollup_column(struct gm_str bytes, enum gm_field field, struct gm_rollup 
 
 int gm_rollup_decode(struct gm_str bytes, struct gm_rollup_row *out, struct gm_err *err)
 {
-	struct plane_block planes[PLANES];
+	struct plane_block planes[PLANES] = { 0 };
 	struct gm_rollup column[GM_ROLLUP_SLOTS_MAX];
 	int r = open_planes(bytes, planes, err);
 

@@ -23,7 +23,7 @@
 
 static inline int64_t gm_key_of(int64_t span, uint32_t series)
 {
-	return span << 32 | (int64_t)series;
+	return span * (INT64_C(1) << 32) + (int64_t)series;
 }
 
 struct gm_run {

@@ -50,7 +50,7 @@ struct gm_store_writer {
 	bool started;
 
 	/* The writer thread's: */
-	GM_VEC(struct batch *) held; /* taken from the queue, not written yet */
+	GM_VEC(struct batch) held; /* taken from the queue, not written yet */
 	size_t held_rows;
 	struct gm_map saving; /* series being saved */
 	struct attempt writing, maintaining;
@@ -129,7 +129,7 @@ void gm_store_writer_free(struct gm_store_writer *w)
 	if (!w)
 		return;
 	for (size_t i = 0; i < w->held.count; i++)
-		batch_free(w->held.items[i]);
+		free(w->held.items[i].rows);
 	gm_vec_fini(&w->held);
 	for (struct job *next; w->jobs; w->jobs = next) {
 		next = w->jobs->next;
@@ -300,9 +300,11 @@ static bool is_hopeless(int code)
 
 static void held_reset(struct gm_store_writer *w, size_t count)
 {
+	if (count == 0)
+		return;
 	for (size_t i = 0; i < count; i++) {
-		w->held_rows -= w->held.items[i]->count;
-		batch_free(w->held.items[i]);
+		w->held_rows -= w->held.items[i].count;
+		free(w->held.items[i].rows);
 	}
 	w->held.count -= count;
 	(void)memmove(w->held.items, w->held.items + count, w->held.count * sizeof(*w->held.items));
@@ -326,8 +328,9 @@ static void take_data(struct gm_store_writer *w, struct group *g)
 		return;
 	g->data = true;
 	while (w->held_rows < GROUP_ROWS && (b = gm_queue_pop(w->queue, 0))) {
-		gm_vec_push(&w->held, b);
+		gm_vec_push(&w->held, *b);
 		w->held_rows += b->count;
+		free(b);
 	}
 	if (w->saving.count == 0) {
 		const struct gm_map empty = w->saving;
@@ -339,13 +342,11 @@ static void take_data(struct gm_store_writer *w, struct group *g)
 /* Locked. */
 static void take_jobs(struct gm_store_writer *w, struct group *g)
 {
-	struct job **at = &w->jobs;
-
 	g->jobs = w->jobs;
 	w->jobs = NULL;
 	w->jobs_end = &w->jobs;
 	w->job_count = 0;
-	for (at = &g->jobs; *at;) {
+	for (struct job **at = &g->jobs; *at;) {
 		struct job *j = *at;
 		if (j->state == JOB_ABANDONED) {
 			*at = j->next;
@@ -393,7 +394,7 @@ static void write_data(struct gm_store_writer *w, struct group *g)
 {
 	g->code = save_series(w, &g->err);
 	for (; !g->code && g->batches < w->held.count; g->batches++) {
-		const struct batch *b = w->held.items[g->batches];
+		const struct batch *b = &w->held.items[g->batches];
 		const int code = w->fleet->append(w->fleet->ctx, b->rows, b->count, &g->err);
 		if (code && !is_hopeless(code)) {
 			g->code = code;

@@ -77,6 +77,17 @@ class Demo(unittest.TestCase):
                 self.assertEqual(len(seen), len(set(seen)), sort)
                 self.assertEqual(len(seen), 24, sort)
 
+    def test_instances_come_in_pages_of_the_size_asked_for(self):
+        seen, cursor = [], ""
+        while True:
+            page = self.server.api(f"/gpu/mig-instances?limit=4{cursor}")
+            self.assertLessEqual(len(page["items"]), 4)
+            seen += [i["id"] for i in page["items"]]
+            if not page["next"]:
+                break
+            cursor = f"&cursor={page['next']}"
+        self.assertEqual((len(seen), len(set(seen))), (42, 42))
+
     def test_filters(self):
         def ids(query):
             return self.server.api(f"/gpu/devices?limit=1000&{query}")["items"]
@@ -229,6 +240,39 @@ class Roles(unittest.TestCase):
         bad = server.request("POST", f"{CONTEXT}/api/v1/auth/keys", {"name": "x", "role": "king", "color": 1})
         self.assertEqual(bad.status, 400)
         self.assertEqual({e["pointer"] for e in bad.json["errors"]}, {"/role", "/color"})
+
+    def test_a_revoked_key_loses_its_streams(self):
+        with Server("--simulate", "8", profile=None) as server:
+            admin = server.printed(r"(gmk_[A-Za-z0-9_-]{43})").group(1)
+            made = server.request("POST", f"{CONTEXT}/api/v1/auth/keys", {"name": "two", "role": "admin"}, key=admin)
+            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+            connection.request("GET", f"{CONTEXT}/api/v1/events?topics=fleet,audit",
+                               headers={"Authorization": f"Bearer {made.json['key']}"})
+            response = connection.getresponse()
+            self.assertEqual(response.status, 200)
+            gone = server.request("DELETE", f"{CONTEXT}/api/v1/auth/keys/{made.json['info']['id']}", key=admin)
+            self.assertEqual(gone.status, 204)
+            while response.read(65536):
+                pass
+            connection.close()
+
+    def test_no_key_is_made_while_the_server_is_open(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with Server(folder=folder) as server:
+                self.assertEqual(server.api("/auth/keys")["items"], [])
+            with Server(folder=folder, profile="production") as server:
+                self.assertIsNotNone(server.printed(r"gmk_[A-Za-z0-9_-]{43}"))
+
+    def test_the_first_key_from_a_file_works_without_a_database(self):
+        with tempfile.TemporaryDirectory() as folder:
+            key, path = "gmk_" + "k" * 43, os.path.join(folder, "admin.key")
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(key + "\n")
+            for database in (f"sqlite:{folder}/a.db", f"sqlite:{folder}/missing/x.db"):
+                with Server("--set", f"security.admin-key-file={path}", "--set", f"database.url={database}",
+                            profile="production", folder=folder) as server:
+                    self.assertEqual(server.api("/auth/me", key=key)["role"], "admin")
+            self.assertEqual(os.stat(f"{folder}/a.db").st_mode & 0o777, 0o600)
 
     def test_a_key_survives_kill_9(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -104,6 +104,7 @@ static void fail_target(struct gm_sim_feed *f, struct gm_sim_feed_target *t, int
 	if (t->up || !t->asked)
 		t->failing_since_ms = at_ms;
 	t->up = false;
+	t->up_since_ms = 0;
 	t->failures++;
 	t->devices = 0;
 	f->sink->failed(f->sink->ctx, gm_str(t->target), at_ms, &why);
@@ -125,6 +126,8 @@ static void ask_node(struct gm_sim_feed *f, size_t index, int64_t at_ms)
 					.at_ms = at_ms,
 					.interval_ms = f->interval_ms };
 		sim_page_fill(f->page, f->sim, node, &page);
+		if (!t->up)
+			t->up_since_ms = at_ms;
 		t->up = true;
 		t->failing_since_ms = 0;
 		t->last_success_ms = at_ms;

@@ -46,6 +46,7 @@ struct gm_sim_feed_target {
 	int64_t last_attempt_ms; /* wall time; 0: never */
 	int64_t last_success_ms;
 	int64_t failing_since_ms; /* 0: it is up */
+	int64_t up_since_ms;	  /* 0: it is not */
 	uint64_t pages, failures;
 	size_t devices;	 /* on the last page */
 	char error[120]; /* of the last attempt; "" when it is up */

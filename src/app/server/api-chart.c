@@ -170,7 +170,7 @@ int gm_api_device_metrics(struct gm_http_request *req, struct gm_http_response *
 			field = GM_FIELD_GR_ENGINE_ACTIVE;
 		r = gm_chart_init(&chart, field, q.from_ms, q.to_ms, q.step_ms, interval, err);
 		if (r)
-			return r;
+			return gm_fail_at(err, r, "?step", "%s", err->text);
 		r = fill(api, subject.series, &chart, &used, err);
 		if (r)
 			return r;

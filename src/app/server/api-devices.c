@@ -336,7 +336,7 @@ int gm_api_nodes(struct gm_http_request *req, struct gm_http_response *res, void
 		if (place <= 0 || (cluster.n && !gm_str_is(cluster, node->cluster)) ||
 		    (q.n && !gm_str_icontains(gm_str(node->name), q)))
 			continue;
-		if (n == limit) {
+		if (n == limit && last) {
 			next = gm_cursor_write(req->arena, &(struct gm_cursor){ .kind = 'n',
 										.text_count = 2,
 										.texts = { gm_str(last->cluster),
@@ -368,6 +368,32 @@ int gm_api_node(struct gm_http_request *req, struct gm_http_response *res, void 
 	return 0;
 }
 
+/* Where a list of instances goes on: at a device, behind the first `skip` of its instances. */
+struct instance_start {
+	size_t position;
+	size_t skip;
+};
+
+static int read_instance_start(struct gm_http_request *req, const struct gm_snapshot *s, struct instance_start *out,
+			       struct gm_err *err)
+{
+	struct start start;
+	struct gm_cursor c;
+	const int r = read_start(req, s, 'm', &start, err);
+
+	*out = (struct instance_start){ .position = 0 };
+	if (r || start.key == INT64_MIN)
+		return r;
+	out->position = start.position;
+	/* The device the cursor names stands right before, unless it is gone. */
+	if (gm_cursor_read(req->arena, gm_http_param_text(req, "cursor"), 'm', 4, &c, err) == 0 && start.position > 0 &&
+	    gm_str_is(c.texts[2], s->devices[start.position - 1]->uuid)) {
+		out->position = start.position - 1;
+		out->skip = (size_t)start.key;
+	}
+	return 0;
+}
+
 int gm_api_mig_instances(struct gm_http_request *req, struct gm_http_response *res, void *ctx, struct gm_err *err)
 {
 	struct gm_api *api = ctx;
@@ -376,32 +402,31 @@ int gm_api_mig_instances(struct gm_http_request *req, struct gm_http_response *r
 					      .node = gm_http_param_text(req, "nodeName") };
 	const struct gm_str profile = gm_http_param_text(req, "profile");
 	const size_t limit = (size_t)gm_http_param_number(req, "limit", 100);
-	struct start start;
+	struct instance_start start;
 	struct gm_str next = gm_str_n(NULL, 0);
 	struct gm_json w;
 	size_t n = 0;
 
 	if (gm_api_unchanged(api, req, snapshot, res))
 		return 0;
-	const int r = read_start(req, snapshot, 'm', &start, err);
+	const int r = read_instance_start(req, snapshot, &start, err);
 	if (r)
 		return r;
 	gm_api_list_begin(&w, res);
-	/* A page ends between devices: the instances of a board stay together, so it may be a few longer than `limit`. */
-	for (size_t i = start.position; i < snapshot->device_count; i++) {
+	for (size_t i = start.position; i < snapshot->device_count && !next.n; i++) {
 		const struct gm_device *d = snapshot->devices[i];
 
 		if (!d->instance_count || !passes(d, &filter))
 			continue;
-		for (size_t k = 0; k < d->instance_count; k++) {
+		for (size_t k = i == start.position ? start.skip : 0; k < d->instance_count; k++) {
 			if (profile.n && !gm_str_is(profile, d->instances[k].profile))
 				continue;
+			if (n == limit && last) {
+				next = write_cursor(req, 'm', (int64_t)k, d);
+				break;
+			}
 			gm_render_instance(&w, &d->instances[k], d, true);
 			n++;
-		}
-		if (n >= limit && i + 1 < snapshot->device_count) {
-			next = write_cursor(req, 'm', INT64_MIN, d);
-			break;
 		}
 	}
 	gm_api_list_end(&w, next);

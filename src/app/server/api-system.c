@@ -67,7 +67,7 @@ static int read_topics(struct gm_str list, enum gm_role role, unsigned *out, str
 int gm_api_events(struct gm_http_request *req, struct gm_http_response *res, void *ctx, struct gm_err *err)
 {
 	struct gm_api *api = ctx;
-	unsigned topics;
+	unsigned topics = 0;
 	uint64_t last = 0;
 	const int r = read_topics(gm_http_param_text(req, "topics"), req->identity->role, &topics, err);
 

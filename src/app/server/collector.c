@@ -136,18 +136,56 @@ static void post_event(struct gm_collector *c, const struct gm_fleet_event *e)
 	gm_events_post(c->conf.events, GM_TOPIC_HEALTH, gm_buf_str(&b));
 }
 
+static enum gm_log_level event_level(const struct gm_fleet_event *e)
+{
+	switch (e->kind) {
+	case GM_EVENT_DUPLICATE:
+	case GM_EVENT_XID:
+		return GM_LOG_WARN;
+	case GM_EVENT_HEALTH:
+		/* After a start every device that was known becomes so: one line each would bury the rest. */
+		if (e->from == GM_HEALTH_UNKNOWN && e->to == GM_HEALTH_OK)
+			return GM_LOG_DEBUG;
+		return e->to == GM_HEALTH_OK ? GM_LOG_INFO : GM_LOG_WARN;
+	case GM_EVENT_DEVICE_NEW:
+		return GM_LOG_DEBUG;
+	case GM_EVENT_DEVICE_MOVED:
+	case GM_EVENT_DEVICE_GONE:
+	case GM_EVENT_SOURCE_CHANGED:
+	case GM_EVENT_MIG_CHANGED:
+		break;
+	}
+	return GM_LOG_INFO;
+}
+
+static void log_event(const struct gm_fleet_event *e)
+{
+	const enum gm_log_level level = event_level(e);
+	const char *message = event_table[e->kind].message, *text = e->text ? e->text : "";
+	GM_AUTO(gm_buf_fini_p) struct gm_buf reasons = { 0 };
+
+	if (!gm_log_enabled(level))
+		return;
+	if (e->kind == GM_EVENT_XID) {
+		GM_LOG_(level, message, { "device", e->id }, { "uuid", e->uuid }, GM_LOG_INT("xid", e->number),
+			{ "class", text });
+		return;
+	}
+	if (e->kind != GM_EVENT_HEALTH) {
+		GM_LOG_(level, message, { "device", e->id }, { "uuid", e->uuid }, { "other", text });
+		return;
+	}
+	for (unsigned i = 0; i < GM_HEALTH_REASON_COUNT; i++) {
+		if (e->reasons >> i & 1)
+			gm_buf_addf(&reasons, "%s%s", reasons.n ? "," : "", gm_health_reason_name(i));
+	}
+	GM_LOG_(level, message, { "device", e->id }, { "uuid", e->uuid }, { "from", gm_health_name(e->from) },
+		{ "to", gm_health_name(e->to) }, { "reasons", gm_buf_cstr(&reasons) });
+}
+
 static void on_event(void *ctx, const struct gm_fleet_event *e)
 {
-	const bool bad = e->kind == GM_EVENT_DUPLICATE || e->kind == GM_EVENT_XID ||
-			 (e->kind == GM_EVENT_HEALTH && e->to != GM_HEALTH_OK);
-	const enum gm_log_level level = bad ? GM_LOG_WARN : e->kind == GM_EVENT_DEVICE_NEW ? GM_LOG_DEBUG : GM_LOG_INFO;
-
-	GM_LOG_(level, event_table[e->kind].message, { "device", e->id ? e->id : "" },
-		{ "uuid", e->uuid ? e->uuid : "" },
-		{ "from", e->kind == GM_EVENT_HEALTH ? gm_health_name(e->from)
-			  : e->text		     ? e->text
-						     : "" },
-		{ "to", e->kind == GM_EVENT_HEALTH ? gm_health_name(e->to) : "" }, GM_LOG_INT("number", e->number));
+	log_event(e);
 	if (event_table[e->kind].shown)
 		post_event(ctx, e);
 }
@@ -230,42 +268,6 @@ static void restore(struct gm_collector *c)
 		gm_warn_err("devices known from the database could not all be read; going on without them", &err);
 }
 
-int gm_collector_new(const struct gm_collector_conf *conf, struct gm_collector **out, struct gm_err *err)
-{
-	GM_AUTO(gm_collector_free_p) struct gm_collector *c = gm_xalloc(sizeof(*c));
-
-	c->conf = *conf;
-	c->started_ms = (uint64_t)gm_wall_ms(conf->clock);
-	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	(void)pthread_mutex_init(&c->mu, NULL);
-	if (c->wake_fd < 0)
-		return gm_fail_errno(err, errno, "eventfd");
-	const struct gm_fleet_listener listener = {
-		.ctx = c, .event = on_event, .series = on_series, .sample = on_sample
-	};
-	const struct gm_fleet_conf fleet = fleet_conf(c);
-	c->fleet = gm_fleet_new(&fleet, &listener);
-	restore(c);
-	c->sink = (struct gm_page_sink){ .ctx = c, .page = on_page, .failed = on_failed };
-	const int r = gm_sources_new(gm_facts(conf->facts), &c->sink, on_removed, conf->clock, &c->sources, err);
-	if (r)
-		return r;
-	*out = gm_steal(&c);
-	return 0;
-}
-
-void gm_collector_free(struct gm_collector *c)
-{
-	if (!c)
-		return;
-	gm_sources_free(c->sources);
-	gm_fleet_free(c->fleet);
-	gm_vec_fini(&c->rows);
-	gm_fd_close(c->wake_fd);
-	(void)pthread_mutex_destroy(&c->mu);
-	free(c);
-}
-
 static int64_t micros_now(void)
 {
 	struct timespec t;
@@ -289,6 +291,44 @@ static void publish(struct gm_collector *c)
 	c->stats.publish_micros_sum += took;
 	c->stats.publish_micros_max = took > c->stats.publish_micros_max ? took : c->stats.publish_micros_max;
 	(void)pthread_mutex_unlock(&c->mu);
+}
+
+int gm_collector_new(const struct gm_collector_conf *conf, struct gm_collector **out, struct gm_err *err)
+{
+	GM_AUTO(gm_collector_free_p) struct gm_collector *c = gm_xalloc(sizeof(*c));
+
+	c->conf = *conf;
+	c->started_ms = (uint64_t)gm_wall_ms(conf->clock);
+	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	(void)pthread_mutex_init(&c->mu, NULL);
+	if (c->wake_fd < 0)
+		return gm_fail_errno(err, errno, "eventfd");
+	const struct gm_fleet_listener listener = {
+		.ctx = c, .event = on_event, .series = on_series, .sample = on_sample
+	};
+	const struct gm_fleet_conf fleet = fleet_conf(c);
+	c->fleet = gm_fleet_new(&fleet, &listener);
+	restore(c);
+	c->sink = (struct gm_page_sink){ .ctx = c, .page = on_page, .failed = on_failed };
+	const int r = gm_sources_new(gm_facts(conf->facts), &c->sink, on_removed, conf->clock, &c->sources, err);
+	if (r)
+		return r;
+	/* What the store knew is there before the first request. */
+	publish(c);
+	*out = gm_steal(&c);
+	return 0;
+}
+
+void gm_collector_free(struct gm_collector *c)
+{
+	if (!c)
+		return;
+	gm_sources_free(c->sources);
+	gm_fleet_free(c->fleet);
+	gm_vec_fini(&c->rows);
+	gm_fd_close(c->wake_fd);
+	(void)pthread_mutex_destroy(&c->mu);
+	free(c);
 }
 
 static void take_over_settings(struct gm_collector *c)
@@ -335,8 +375,6 @@ static void *run(void *ctx)
 
 int gm_collector_start(struct gm_collector *c, struct gm_err *err)
 {
-	/* What the store knew is there before the first request. */
-	publish(c);
 	const int r = pthread_create(&c->thread, NULL, run, c);
 
 	if (r)

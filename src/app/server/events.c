@@ -9,6 +9,7 @@
 #include "app/server/cells.h"
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "core/auth/auth.h"
 
 /* How many snapshots a client may lie behind and still get an update instead of a reset. */
 #define RING 64
@@ -39,6 +40,8 @@ struct client {
 	struct gm_events *events;
 	struct gm_http_stream *stream;
 	unsigned topics;
+	int64_t key_id;
+	bool ended;
 	uint64_t fleet_seq;    /* what it has of the fleet */
 	uint64_t overview_seq; /* what it has of the overview */
 	uint64_t post_number;  /* the last posted message it has */
@@ -194,6 +197,10 @@ static ssize_t client_read(void *ctx, char *buf, size_t max)
 	size_t n = 0;
 
 	(void)pthread_mutex_lock(&e->mu);
+	if (c->ended) {
+		(void)pthread_mutex_unlock(&e->mu);
+		return -1;
+	}
 	while (n < max) {
 		if (!c->current) {
 			c->current = next_message(e, c);
@@ -245,6 +252,7 @@ int gm_events_open(struct gm_events *e, struct gm_http_request *req, struct gm_h
 
 	c->events = e;
 	c->topics = topics;
+	c->key_id = req->identity ? req->identity->key_id : 0;
 	c->fleet_seq = last_seq;
 	/* Linked before it is opened: the server may call read, and free, as soon as the stream exists. */
 	(void)pthread_mutex_lock(&e->mu);
@@ -368,6 +376,15 @@ void gm_events_post(struct gm_events *e, enum gm_topic topic, struct gm_str data
 	announce(e);
 	(void)pthread_mutex_unlock(&e->mu);
 	message_unref(old);
+}
+
+void gm_events_end_key(struct gm_events *e, int64_t key_id)
+{
+	(void)pthread_mutex_lock(&e->mu);
+	for (struct client *c = e->clients; c; c = c->next)
+		c->ended = c->ended || c->key_id == key_id;
+	announce(e);
+	(void)pthread_mutex_unlock(&e->mu);
 }
 
 void gm_events_stats(struct gm_events *e, struct gm_events_stats *out)

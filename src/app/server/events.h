@@ -45,6 +45,8 @@ void gm_events_post(struct gm_events *e, enum gm_topic topic, struct gm_str data
  */
 int gm_events_open(struct gm_events *e, struct gm_http_request *req, struct gm_http_response *res, unsigned topics,
 		   uint64_t last_seq, struct gm_err *err) GM_CHECKED;
+/* Ends the streams that were opened with this key. Any thread. */
+void gm_events_end_key(struct gm_events *e, int64_t key_id);
 void gm_events_stats(struct gm_events *e, struct gm_events_stats *out);
 
 GM_DEFINE_AUTO(struct gm_events, gm_events_free)

@@ -136,12 +136,17 @@ static void tell(struct gm_keys *k, const struct gm_audit *row)
 	k->conf.audited(k->conf.ctx, gm_buf_str(&b));
 }
 
+/* What the audit row says of a new key; its id is the row's object, which the store gives. */
 static void key_json(struct gm_buf *out, const struct gm_key *key)
 {
 	struct gm_json w;
 
 	gm_json_init(&w, out);
-	gm_key_write(&w, key);
+	gm_json_object(&w);
+	gm_json_kcstr(&w, "name", key->name);
+	gm_json_kcstr(&w, "role", gm_role_name(key->role));
+	gm_json_ktime(&w, "expiresAt", key->expires_ms);
+	gm_json_end_object(&w);
 }
 
 static int add(struct gm_keys *k, const struct gm_actor *actor, struct gm_key *key, struct gm_err *err)
@@ -177,33 +182,49 @@ static int read_key_file(const char *path, char *buf, size_t size, struct gm_str
 	return 0;
 }
 
+static int key_of_file(const char *path, int64_t now_ms, struct gm_key *out, struct gm_err *err)
+{
+	char buf[256] = { 0 };
+	struct gm_str text = { 0 };
+	int r = read_key_file(path, buf, sizeof(buf), &text, err);
+
+	if (!r)
+		r = gm_key_from_text(text, GM_STR("first admin"), GM_ROLE_ADMIN, GM_STR("system"), now_ms, 0, out, err);
+	gm_wipe(buf, sizeof(buf));
+	return r;
+}
+
+/* Without a database the key of the file is all there is, and lives in memory only. */
+static int load_without_store(struct gm_keys *k, const char *admin_key_file, struct gm_err *err)
+{
+	struct gm_key key;
+	const int r = admin_key_file[0] ? key_of_file(admin_key_file, gm_wall_ms(k->conf.clock), &key, err) : 0;
+
+	if (!r && admin_key_file[0])
+		gm_keyring_slot_set(&k->ring, gm_keyring_new(&key, 1));
+	return r;
+}
+
 int gm_keys_load(struct gm_keys *k, const char *admin_key_file, char out_text[static GM_KEY_TEXT_SIZE],
 		 struct gm_err *err)
 {
 	const int64_t now = gm_wall_ms(k->conf.clock);
 	const struct gm_auth_store *store;
 	struct gm_key key;
-	char buf[256] = { 0 };
-	struct gm_str text;
-	int r = open_store(k, &store, err);
 
 	out_text[0] = '\0';
-	if (!r)
-		r = refresh(k, store, err);
+	if (open_store(k, &store, NULL))
+		return load_without_store(k, admin_key_file, err);
+	int r = refresh(k, store, err);
 	if (r)
 		return r;
 	GM_AUTO(gm_keyring_unref_p) struct gm_keyring *ring = gm_keyring_slot_get(&k->ring);
-	if (gm_keyring_has_role(ring, GM_ROLE_ADMIN, now))
+	/* While the server is open nobody needs a key, and one that nobody saw would be in the way later. */
+	if (gm_keyring_has_role(ring, GM_ROLE_ADMIN, now) || gm_facts(k->conf.facts)->open)
 		return 0;
-	if (admin_key_file && admin_key_file[0]) {
-		r = read_key_file(admin_key_file, buf, sizeof(buf), &text, err);
-		if (!r)
-			r = gm_key_from_text(text, GM_STR("first admin"), GM_ROLE_ADMIN, GM_STR("system"), now, 0, &key,
-					     err);
-		gm_wipe(buf, sizeof(buf));
-	} else {
-		r = gm_key_make(GM_STR("first admin"), GM_ROLE_ADMIN, GM_STR("system"), now, 0, &key, out_text, err);
-	}
+	r = admin_key_file[0]
+		    ? key_of_file(admin_key_file, now, &key, err)
+		    : gm_key_make(GM_STR("first admin"), GM_ROLE_ADMIN, GM_STR("system"), now, 0, &key, out_text, err);
 	if (!r)
 		r = add(k, &(struct gm_actor){ 0 }, &key, err);
 	if (r)
@@ -288,6 +309,8 @@ int gm_keys_revoke(struct gm_keys *k, const struct gm_actor *actor, int64_t id, 
 	if (r)
 		return r;
 	tell(k, &audit);
+	if (k->conf.revoked)
+		k->conf.revoked(k->conf.ctx, id);
 	return refresh(k, job.store, err);
 }
 

@@ -24,6 +24,8 @@ struct gm_keys_conf {
 	struct gm_facts_box *facts;
 	/* A new audit row was written, as JSON; NULL: nobody is told. */
 	void (*audited)(void *ctx, struct gm_str json);
+	/* A key is no longer good: what it holds open must end. NULL: nobody is told. */
+	void (*revoked)(void *ctx, int64_t key_id);
 	void *ctx;
 };
 
@@ -36,8 +38,9 @@ struct gm_actor {
 struct gm_keys *gm_keys_new(const struct gm_keys_conf *conf);
 void gm_keys_free(struct gm_keys *k);
 /*
- * Reads the keys of the store. When no admin key is good: takes the one in `admin_key_file`, or makes one and gives its
- * text in out_text, to be shown once ("" when none was made).
+ * Reads the keys of the store. When no admin key is good and the server is not open: takes the one in `admin_key_file`
+ * (empty: none), or makes one and gives its text in out_text, to be shown once ("" when none was made). Without a database
+ * the file's key is in force, and no other.
  */
 int gm_keys_load(struct gm_keys *k, const char *admin_key_file, char out_text[static GM_KEY_TEXT_SIZE],
 		 struct gm_err *err) GM_CHECKED;

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "core/auth/auth.h"
 
 #define TICK_MS 2000
 #define HTTP_STOP_MS 5000
@@ -37,6 +38,7 @@ struct server {
 	struct gm_http_server *http;
 	int signal_fd;
 	struct stat targets_file; /* as it was read last */
+	bool looked;
 };
 
 static void facts_free(struct gm_facts *f)
@@ -134,6 +136,11 @@ static void post_audit(void *ctx, struct gm_str json)
 	gm_events_post(((struct server *)ctx)->events, GM_TOPIC_AUDIT, json);
 }
 
+static void end_streams(void *ctx, int64_t key_id)
+{
+	gm_events_end_key(((struct server *)ctx)->events, key_id);
+}
+
 static int on_identify(void *ctx, const struct gm_http_peer *peer, struct gm_str authorization, struct gm_identity *out,
 		       struct gm_err *err)
 {
@@ -147,7 +154,8 @@ static void on_refused(void *ctx, const struct gm_http_peer *peer, int status)
 
 static bool on_is_local(void *ctx, const char *address)
 {
-	return gm_settings_is_local(&gm_facts(((struct gm_api *)ctx)->facts)->settings, address);
+	return gm_auth_address_is_loopback(gm_str(address)) ||
+	       gm_settings_is_local(&gm_facts(((struct gm_api *)ctx)->facts)->settings, address);
 }
 
 static void on_http_line(void *ctx, const char *line)
@@ -160,17 +168,18 @@ static int load_keys(struct server *s, struct gm_err *err)
 {
 	char text[GM_KEY_TEXT_SIZE];
 
-	if (!gm_recorder_auth_store(s->recorder))
-		return 0; /* said by the recorder; who has no key stays out */
 	const int r = gm_keys_load(s->keys, gm_facts(&s->facts)->settings.admin_key_file, text, err);
 	if (r)
 		return r;
-	if (text[0] && !gm_facts(&s->facts)->open) {
+	if (text[0]) {
 		/* On standard output, apart from the log, and only this once. */
 		(void)printf("The first admin key, shown only now: %s\n", text);
 		(void)fflush(stdout);
 	}
 	gm_wipe(text, sizeof(text));
+	if (!gm_recorder_auth_store(s->recorder) && !gm_facts(&s->facts)->open)
+		gm_error("without its database only the key in security.admin-key-file is known",
+			 { "admin-key-file", gm_facts(&s->facts)->settings.admin_key_file });
 	return 0;
 }
 
@@ -188,8 +197,12 @@ static int open_parts(struct server *s, struct gm_err *err)
 	s->history = gm_history_new(HISTORY_MS);
 	s->events = gm_events_new(&(struct gm_events_conf){ .overview = write_overview, .ctx = &s->api });
 	s->recorder = gm_recorder_new(&store);
-	s->keys = gm_keys_new(&(struct gm_keys_conf){
-		.clock = s->clock, .recorder = s->recorder, .facts = &s->facts, .audited = post_audit, .ctx = s });
+	s->keys = gm_keys_new(&(struct gm_keys_conf){ .clock = s->clock,
+						      .recorder = s->recorder,
+						      .facts = &s->facts,
+						      .audited = post_audit,
+						      .revoked = end_streams,
+						      .ctx = s });
 	int r = load_keys(s, err);
 	if (r)
 		return gm_err_wrap(err, "keys");
@@ -327,15 +340,21 @@ static void look_at_targets_file(struct server *s)
 	const char *path = gm_facts(&s->facts)->settings.targets_file;
 	struct stat now = { 0 };
 
-	if (!path[0] || stat(path, &now) != 0)
+	if (!path[0])
 		return;
+	if (stat(path, &now) != 0) {
+		if (s->targets_file.st_ino)
+			gm_warn("the targets file is gone, keeping its targets", { "file", path });
+		s->targets_file = now;
+		return;
+	}
 	const bool same = now.st_ino == s->targets_file.st_ino && now.st_size == s->targets_file.st_size &&
 			  now.st_mtim.tv_sec == s->targets_file.st_mtim.tv_sec &&
 			  now.st_mtim.tv_nsec == s->targets_file.st_mtim.tv_nsec;
-	const bool first = s->targets_file.st_ino == 0;
 	s->targets_file = now;
-	if (!same && !first)
+	if (!same && s->looked)
 		gm_collector_reload(s->collector);
+	s->looked = true;
 }
 
 /* False when it is time to stop. */
@@ -406,13 +425,15 @@ int gm_server_main(const struct gm_command *command, char *const *environment)
 		return 2;
 	}
 	raise_file_limit();
+	/* The database holds digests of keys and the audit log. */
+	(void)umask(0077);
 	int r = open_signals(&s, &err);
 	if (!r)
 		r = open_parts(&s, &err);
 	if (!r)
-		r = gm_collector_start(s.collector, &err);
-	if (!r)
 		r = start_http(&s, &err);
+	if (!r)
+		r = gm_collector_start(s.collector, &err);
 	if (r) {
 		gm_error_err("cannot start", &err);
 	} else {

@@ -159,7 +159,7 @@ const struct gm_option gm_settings_table[] = {
 	ROW("server.tls.key-file", TEXT, tls_key_file, .max = "4095",
 	    .help = "PEM file with the certificate's private key"),
 	ROW("server.max-connections", INT, max_connections, .def = "4096", .min = "16", .max = "65536",
-	    .help = "Connections open at once; more are refused"),
+	    .help = "Connections open at once; more wait until one ends"),
 	ROW("server.max-streams", INT, max_streams, .def = "2500", .min = "1", .max = "65536",
 	    .help = "Event streams open at once; more are refused"),
 	ROW("server.max-streams-per-address", INT, max_streams_per_address, .def = "250", .min = "1", .max = "65536",

@@ -254,7 +254,7 @@ static void write_sim(const struct gm_sources *s, struct gm_json *w, const struc
 				   : "down",
 		.source = "sim",
 		.error = t->error,
-		.since_ms = t->up ? t->last_success_ms : t->failing_since_ms,
+		.since_ms = t->up ? t->up_since_ms : t->failing_since_ms,
 		.last_ms = t->last_attempt_ms,
 		.duration_ms = -1,
 		.samples = t->devices,

@@ -20,18 +20,19 @@ static char upper(char c)
  */
 static struct gm_str plain_form(struct gm_str name, char buf[static FORM_SIZE])
 {
+	static const char without[] = "_NO_";
 	size_t n = 0;
 
 	for (size_t i = 0; i < name.n; i++) {
 		char c = upper(name.p[i]);
 
-		if (n + 4 > FORM_SIZE)
+		if (n + sizeof(without) > FORM_SIZE)
 			return gm_str_n(NULL, 0);
 		if (c == '.' && i > 0 && upper(name.p[i - 1]) == 'G' && i + 1 < name.n && is_digit(name.p[i + 1]))
 			continue;
 		if (c == '-') {
-			memcpy(buf + n, "_NO_", 4);
-			n += 4;
+			for (size_t k = 0; without[k]; k++)
+				buf[n++] = without[k];
 			continue;
 		}
 		buf[n++] = c == '+' || c == '.' ? '_' : c;

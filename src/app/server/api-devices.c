@@ -421,7 +421,7 @@ int gm_api_mig_instances(struct gm_http_request *req, struct gm_http_response *r
 		for (size_t k = i == start.position ? start.skip : 0; k < d->instance_count; k++) {
 			if (profile.n && !gm_str_is(profile, d->instances[k].profile))
 				continue;
-			if (n == limit && last) {
+			if (n == limit) {
 				next = write_cursor(req, 'm', (int64_t)k, d);
 				break;
 			}

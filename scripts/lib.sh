@@ -1,59 +1,95 @@
 # SPDX-License-Identifier: MIT
 # What the scripts share. Sourced, with $root set to the top of the source tree.
 # shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # the lists are for those who source this; root comes from them
 
 say() { printf '%s\n' "$*"; }
 step() { if [ -t 1 ]; then printf '\033[1m==> %s\033[0m\n' "$*"; else printf '==> %s\n' "$*"; fi; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
-# Only the package manager runs as root: what is built belongs to whoever builds.
-as_root() {
-	if [ "$(id -u)" = 0 ]; then "$@"
-	elif command -v sudo >/dev/null 2>&1; then sudo "$@"
-	else die "needs root or sudo to install packages: $*"; fi
-}
-
+# Serving needs the first; scripts/test and scripts/bench add theirs.
 build_packages=(gcc meson ninja-build pkg-config python3 git ca-certificates
 	libsodium-dev libxxhash-dev libzstd-dev zlib1g-dev libsqlite3-dev libmicrohttpd-dev libgnutls28-dev
 	libcurl4-openssl-dev libjansson-dev libyaml-dev brotli nodejs npm)
-test_packages=(libcmocka-dev clang clang-format clang-tidy libclang-rt-14-dev llvm codespell cppcheck gcovr
+test_packages=(libcmocka-dev clang clang-format clang-tidy libclang-rt-dev llvm codespell cppcheck gcovr
 	chromium fonts-noto-cjk prometheus sqlite3 openssl curl procps)
 bench_packages=(prometheus victoria-metrics wrk procps)
 
-missing_packages() {
-	local p
-	for p in "$@"; do
-		# nodejs may be there from elsewhere (a version manager); its own package is then not wanted.
-		case $p in nodejs | npm) command -v "${p/nodejs/node}" >/dev/null 2>&1 && continue ;; esac
-		[ "$(dpkg-query -W -f='${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || printf '%s\n' "$p"
+# follow LOG: one line of a terminal that says how long a step has run and what its log said last.
+follow() {
+	local begin=$SECONDS width last
+	while kill -0 "$$" 2>/dev/null; do
+		width=$(stty size 2>/dev/null | cut -d' ' -f2)
+		last=$(tail -c 400 "$1" 2>/dev/null | tr '\r\t' '\n ' | grep -v '^ *$' | tail -n 1)
+		printf '\r\033[K%5d s  %.*s' $((SECONDS - begin)) $((${width:-80} - 12)) "$last"
+		sleep 0.5
 	done
 }
 
-# Packages may bring a service; it must not start. The policy file is there only for the time of the install.
-install_packages() {
-	local missing policy=/usr/sbin/policy-rc.d
-	mapfile -t missing < <(missing_packages "$@")
-	[ ${#missing[@]} -gt 0 ] || return 0
-	command -v apt-get >/dev/null 2>&1 || die "needs Debian's apt-get, or these installed by hand: ${missing[*]}"
-	step "installing ${#missing[@]} Debian packages: ${missing[*]}"
-	as_root sh -c '
-		policy=$1; shift; made=
-		if [ ! -e "$policy" ]; then printf "#!/bin/sh\nexit 101\n" >"$policy"; chmod 755 "$policy"; made=1; fi
-		trap "[ -z \"\$made\" ] || rm -f \"$policy\"" EXIT
-		export DEBIAN_FRONTEND=noninteractive
-		apt-get update -q && apt-get install -y -q --no-install-recommends "$@"
-	' sh "$policy" "${missing[@]}" >"$logs/packages.log" 2>&1 || {
-		tail -n 20 "$logs/packages.log" >&2
-		die "installing packages failed; the whole log is $logs/packages.log"
-	}
+# logged LOG WHAT COMMAND...: a long step. It says what it does and where its log is; the log's end is shown on failure.
+logged() {
+	local log=$logs/$1 what=$2 begin=$SECONDS rc=0 follower=''
+	shift 2
+	step "$what (log: ${log#"$root"/})"
+	: >"$log"
+	if [ -t 1 ]; then follow "$log" <&1 & follower=$!; fi
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	if [ -n "$follower" ]; then
+		kill "$follower" 2>/dev/null
+		wait "$follower" 2>/dev/null
+		printf '\r\033[K'
+	fi
+	[ "$rc" = 0 ] || { tail -n 25 "$log" >&2; return "$rc"; }
+	[ $((SECONDS - begin)) -lt 2 ] || printf '%5d s\n' $((SECONDS - begin))
 }
 
-# Clang 14's runtime on Debian 12, 19's on 13: whichever the default clang wants.
-adapt_packages() {
-	local version
-	version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\).*/\1/p' | head -1)
-	[ -n "$version" ] && test_packages=("${test_packages[@]/libclang-rt-14-dev/libclang-rt-$version-dev}")
-	return 0
+missing_packages() {
+	local p installed
+	installed=$(dpkg-query -W -f='${db:Status-Status}:${Package} ' "$@" 2>/dev/null)
+	for p in "$@"; do
+		# Node may be there from elsewhere (a version manager); Debian's is then not wanted.
+		case $p in nodejs | npm) command -v "${p/nodejs/node}" >/dev/null 2>&1 && continue ;; esac
+		[[ " $installed" == *" installed:$p "* ]] || printf '%s\n' "$p"
+	done
+}
+
+# All that runs as root. Packages may bring a service: it must not start now (the policy, there only for the time of the
+# install; a mark tells one that a killed run left from one that was here) nor at the next boot. Nothing is removed.
+# shellcheck disable=SC2016
+as_root='
+policy=/usr/sbin/policy-rc.d mark="# while packages for k8s-gpu-management are installed"
+if [ ! -e "$policy" ] || grep -qxF "$mark" "$policy"; then
+	trap "rm -f $policy" EXIT
+	trap "exit 130" HUP INT TERM
+	printf "#!/bin/sh\n%s\nexit 101\n" "$mark" >"$policy"
+	chmod 755 "$policy"
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt() { apt-get -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@"; }
+apt update || echo "apt-get update failed; trying with the lists that are there"
+apt install --no-install-recommends --no-remove -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" ||
+	exit 1
+dpkg -L "$@" | sed -n "s|^.*/systemd/system/\([^/@]*[.]\(service\|socket\|timer\)\)\$|\1|p" | while read -r unit; do
+	deb-systemd-helper disable "$unit" || :
+done'
+
+# Only the package manager runs as root: what is built belongs to whoever builds.
+install_packages() {
+	local missing
+	if ! command -v dpkg-query >/dev/null 2>&1; then
+		say "no dpkg here: the counterparts of these Debian packages should be installed: $*"
+		return 0
+	fi
+	mapfile -t missing < <(missing_packages "$@")
+	[ ${#missing[@]} -gt 0 ] || return 0
+	local root_shell=(sh -c "$as_root" sh)
+	if [ "$(id -u)" != 0 ]; then
+		command -v sudo >/dev/null 2>&1 || die "as root, run: apt-get install --no-install-recommends ${missing[*]}"
+		sudo -n true 2>/dev/null || { say "sudo is needed to install: ${missing[*]}" && sudo true; } || die "sudo refused"
+		root_shell=(sudo "${root_shell[@]}")
+	fi
+	logged packages.log "installing ${#missing[@]} Debian packages: ${missing[*]}" "${root_shell[@]}" "${missing[@]}" ||
+		die "installing packages failed"
 }
 
 node_ok() {
@@ -63,19 +99,16 @@ node_ok() {
 
 # The dashboard's build wants Node >= 20.19. Where Debian's is older, npm's own package `node` goes into .node/.
 use_node() {
-	if [ -x "$root/.node/node_modules/node/bin/node" ]; then PATH="$root/.node/node_modules/node/bin:$PATH"; fi
+	local bin=$root/.node/node_modules/node/bin
 	node_ok && return 0
 	command -v npm >/dev/null 2>&1 || return 1
-	step "installing Node 22 into .node/ (the one installed is $(node --version 2>/dev/null || echo none))"
-	npm install --prefix "$root/.node" --no-save --no-audit --no-fund --loglevel=error node@22 >"$logs/node.log" 2>&1 || {
-		tail -n 20 "$logs/node.log" >&2
-		return 1
-	}
-	PATH="$root/.node/node_modules/node/bin:$PATH"
+	[ -x "$bin/node" ] || logged node.log "putting Node 22 into .node/ (installed is $(node --version 2>/dev/null || echo none))" \
+		npm install --prefix "$root/.node" --no-save --no-audit --no-fund --loglevel=error node@22 || return 1
+	PATH=$bin:$PATH
 	node_ok
 }
 
-# True when $1 does not exist or something in the rest is newer.
+# stale TARGET SOURCES...: true when TARGET does not exist or a source is newer.
 stale() {
 	local target=$1
 	shift
@@ -84,43 +117,32 @@ stale() {
 }
 
 build_web() {
+	local web=$root/web
 	use_node || { say "no usable Node: the dashboard is left out, REST and metrics work"; return 0; }
-	if stale "$root/web/node_modules/.stamp" "$root/web/package-lock.json" "$root/web/package.json"; then
-		step "installing the dashboard's packages (npm ci)"
-		(cd "$root/web" && npm ci --no-audit --no-fund --loglevel=error) >"$logs/npm.log" 2>&1 || {
-			tail -n 20 "$logs/npm.log" >&2
-			die "npm ci failed; the whole log is $logs/npm.log"
-		}
-		touch "$root/web/node_modules/.stamp"
+	if stale "$web/node_modules/.installed" "$web/package-lock.json" "$web/package.json"; then
+		logged npm.log "installing the dashboard's packages" npm --prefix "$web" ci --no-audit --no-fund --loglevel=error ||
+			die "npm ci failed"
+		touch "$web/node_modules/.installed"
 	fi
-	if stale "$root/web/dist/index.html" "$root/web/src" "$root/web/public" "$root/web/index.html" \
-		"$root/web/vite.config.ts" "$root/web/package-lock.json"; then
-		step "building the dashboard"
-		(cd "$root/web" && npm run --silent build) >"$logs/web.log" 2>&1 || {
-			tail -n 20 "$logs/web.log" >&2
-			die "the dashboard does not build; the whole log is $logs/web.log"
-		}
-		touch "$root/web/dist/index.html" "$root/web/meson.build"
+	if [ ! -e "$web/dist/index.html" ] || stale "$web/node_modules/.built" "$web/node_modules/.installed" "$web/src" \
+		"$web/public" "$web/index.html" "$web"/*.config.* "$web/tsconfig.json"; then
+		logged web.log "building the dashboard" npm --prefix "$web" run --silent build || die "the dashboard does not build"
+		# The time tells meson to look for the dashboard again.
+		touch "$web/node_modules/.built" "$web/dist/index.html" "$web/meson.build"
 	fi
 }
 
 # build_programs DIR [meson options]: configures once, then lets ninja do what is needed.
 build_programs() {
-	local dir=$root/$1
+	local name=$1 dir=$root/$1
 	shift
-	if [ ! -f "$dir/build.ninja" ]; then
-		step "configuring ${dir##*/}"
-		meson setup "$dir" "$root" "$@" >"$logs/${dir##*/}-setup.log" 2>&1 || {
-			tail -n 20 "$logs/${dir##*/}-setup.log" >&2
-			die "meson setup failed; the whole log is $logs/${dir##*/}-setup.log"
-		}
-	fi
-	if [ -n "$(ninja -C "$dir" -n 2>/dev/null | grep -v 'no work to do' | sed -n 2p)" ]; then step "compiling in ${dir##*/}"; fi
-	ninja -C "$dir" >"$logs/${dir##*/}.log" 2>&1 || {
-		grep -E 'error|FAILED|warning' "$logs/${dir##*/}.log" | head -n 20 >&2
-		die "the build failed; the whole log is $logs/${dir##*/}.log"
-	}
+	[ -f "$dir/build.ninja" ] || logged "$name-setup.log" "configuring $name" meson setup "$dir" "$root" "$@" ||
+		die "meson setup failed"
+	[[ $(ninja -C "$dir" -n 2>&1) == *'no work to do'* ]] || logged "$name.log" "compiling $name" ninja -C "$dir" ||
+		die "$name does not build"
 }
 
 logs=$root/build/logs
-mkdir -p "$logs"
+if ! mkdir -p "$logs" 2>/dev/null || [ ! -w "$logs" ]; then
+	die "cannot write to $logs: was it built as another user? Remove $root/build, or run this as that user"
+fi

@@ -203,7 +203,7 @@ static int learn_line(struct builder *b, struct gm_str series, struct gm_err *er
 				  .instance = NO_INSTANCE };
 	struct gm_promtext_label labels[GM_PROMTEXT_LABELS_MAX];
 	const struct gm_series_rule *rules = b->kind == GM_PAGE_AGENT ? gm_agent_rules : gm_dcgm_rules;
-	struct gm_series s;
+	struct gm_series s = { 0 };
 	struct gm_str name;
 	size_t count = 0;
 	bool known = false;

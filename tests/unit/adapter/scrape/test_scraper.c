@@ -132,23 +132,23 @@ static void step(struct fixture *f)
 	(void)poll(&fd, 1, wait > 0 ? (int)wait : 0);
 }
 
+/* Steps until the condition holds; a machine under load may take its time. */
+#define until(f, condition)                                                                                            \
+	do {                                                                                                           \
+		int64_t end_ = gm_mono_ms(gm_clock_system()) + 30000;                                                  \
+		while (!(condition)) {                                                                                 \
+			assert_true(gm_mono_ms(gm_clock_system()) < end_);                                             \
+			step(f);                                                                                       \
+		}                                                                                                      \
+	} while (0)
+
 /* Until each target has been asked `rounds` times. */
 static void run_rounds(struct fixture *f, unsigned rounds)
 {
-	int64_t end = gm_mono_ms(gm_clock_system()) + 20000;
+	for (size_t i = 0; i < f->target_count; i++) {
+		const struct seen *s = seen_of(f, f->targets[i].url);
 
-	for (;;) {
-		size_t ready = 0;
-
-		step(f);
-		for (size_t i = 0; i < f->target_count; i++) {
-			struct seen *s = seen_of(f, f->targets[i].url);
-
-			ready += s->pages + s->failures >= rounds;
-		}
-		if (ready == f->target_count)
-			return;
-		assert_true(gm_mono_ms(gm_clock_system()) < end);
+		until(f, s->pages + s->failures >= rounds);
 	}
 }
 
@@ -189,11 +189,13 @@ static void test_scraper_delivers_pages_over_one_connection(void **state)
 	struct gm_scraper_stats stats;
 
 	add(f, "/metrics");
+	f->conf.interval_ms = 300;
+	f->conf.timeout_ms = 290;
 	begin(f);
 	c = status_of(f, 0);
 	assert_int_equal(c.status.state, GM_TARGET_PENDING);
 	assert_int_equal(c.status.duration_ms, -1);
-	run_rounds(f, 4);
+	run_rounds(f, 2);
 	hostile_server_set_page(f->server, "DCGM_FI_DEV_GPU_UTIL{UUID=\"GPU-1\",gpu=\"0\",Hostname=\"node-x\"} 43\n");
 	run_rounds(f, f->seen[0].pages + 2);
 	assert_int_equal(f->seen[0].failures, 0);
@@ -225,8 +227,8 @@ static void test_scraper_keeps_good_targets_on_time_beside_bad_ones(void **state
 	static const struct {
 		const char *path, *says;
 	} rows[] = {
-		{ "/hang", "no answer within 300 ms" },
-		{ "/trickle", "within 300 ms" },
+		{ "/hang", "no answer within 450 ms" },
+		{ "/trickle", "within 450 ms" },
 		{ "/short", "closed early" },
 		{ "/close", "closed early" },
 		{ "/nothing", "closed without an answer" },
@@ -248,22 +250,21 @@ static void test_scraper_keeps_good_targets_on_time_beside_bad_ones(void **state
 	good = f->target_count;
 	add(f, "/metrics");
 	add(f, "/gzip");
-	f->conf.interval_ms = 400;
-	f->conf.timeout_ms = 300;
+	f->conf.interval_ms = 500;
+	f->conf.timeout_ms = 450;
 	begin(f);
-	run_rounds(f, 2);
 	for (size_t i = 0; i < GM_LEN(rows); i++) {
-		struct seen *s = seen_of(f, f->targets[i].url);
+		const struct seen *s = seen_of(f, f->targets[i].url);
 
+		until(f, s->failures >= 1 && strstr(s->error, rows[i].says));
 		assert_int_equal(s->pages, 0);
-		assert_true(s->failures >= 2);
-		if (!strstr(s->error, rows[i].says))
-			fail_msg("%s: %s", rows[i].path, s->error);
 		assert_int_equal(status_of(f, i).status.state, GM_TARGET_DOWN);
 	}
 	for (size_t i = good; i < f->target_count; i++) {
-		assert_int_equal(seen_of(f, f->targets[i].url)->failures, 0);
-		assert_int_equal(status_of(f, i).status.state, GM_TARGET_UP);
+		const struct seen *s = seen_of(f, f->targets[i].url);
+
+		until(f, s->pages >= 3);
+		assert_true(s->failures <= 1);
 	}
 }
 
@@ -273,9 +274,8 @@ static void test_scraper_bounds_what_hanging_targets_take(void **state)
 	struct fixture *f = *state;
 	struct seen *good;
 	unsigned before;
-	int64_t begun;
 
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 12; i++) {
 		char path[24];
 
 		(void)snprintf(path, sizeof(path), "/hang?%d", i);
@@ -284,21 +284,20 @@ static void test_scraper_bounds_what_hanging_targets_take(void **state)
 	}
 	add(f, "/metrics");
 	f->conf.in_flight_max = 8;
-	f->conf.interval_ms = 250;
-	f->conf.timeout_ms = 200;
+	f->conf.interval_ms = 500;
+	f->conf.timeout_ms = 400;
 	begin(f);
 	run_rounds(f, 1);
-	good = seen_of(f, f->targets[20].url);
+	good = seen_of(f, f->targets[12].url);
 	before = good->pages;
 	f->most_in_flight = f->most_slow = 0;
-	begun = gm_mono_ms(gm_clock_system());
-	while (good->pages < before + 4)
-		step(f);
+	until(f, good->pages >= before + 3);
 	assert_int_equal(f->most_slow, 4);
 	assert_true(f->most_in_flight <= 5);
-	assert_int_equal(good->failures, 0);
-	/* Behind 20 that hang, four at a time, it would have come once a second. */
-	assert_true(gm_mono_ms(gm_clock_system()) - begun < 3000);
+	assert_true(good->failures <= 1);
+	/* In one queue with the twelve it would have come as seldom as they. */
+	for (size_t i = 0; i < 12; i++)
+		assert_true(seen_of(f, f->targets[i].url)->failures <= 1 + (good->pages - before) * 2 / 3 + 1);
 }
 
 static void test_scraper_tells_down_and_up_again(void **state)
@@ -310,8 +309,7 @@ static void test_scraper_tells_down_and_up_again(void **state)
 	begin(f);
 	run_rounds(f, 1);
 	hostile_server_set_down(f->server, true);
-	while (f->seen[0].failures < 3)
-		step(f);
+	until(f, f->seen[0].failures >= 3);
 	down = status_of(f, 0);
 	assert_int_equal(down.status.state, GM_TARGET_DOWN);
 	assert_true(down.status.failures >= 3);
@@ -319,8 +317,7 @@ static void test_scraper_tells_down_and_up_again(void **state)
 	assert_true(down.error[0] != 0);
 	assert_int_equal(down.status.devices, 1); /* on the last page that came */
 	hostile_server_set_down(f->server, false);
-	run_rounds(f, f->seen[0].pages + f->seen[0].failures + 2);
-	up = status_of(f, 0);
+	until(f, (up = status_of(f, 0), up.status.state == GM_TARGET_UP));
 	assert_int_equal(up.status.state, GM_TARGET_UP);
 	assert_true(up.status.since_ms > down.status.since_ms);
 	assert_string_equal(up.error, "");
@@ -338,8 +335,7 @@ static void test_scraper_takes_a_new_list_live(void **state)
 	add(f, "/metrics?c");
 	begin(f);
 	run_rounds(f, 2);
-	while (f->scraper->slow_in_flight == 0) /* so that the second is removed in flight */
-		step(f);
+	until(f, f->scraper->slow_in_flight > 0); /* so that the second is removed in flight */
 	scrapes = status_of(f, 2).status.scrapes;
 	f->targets[0].node = GM_STR("named");
 	f->targets[0].cluster = GM_STR("other");
@@ -350,14 +346,13 @@ static void test_scraper_takes_a_new_list_live(void **state)
 	assert_string_equal(f->removed, expect);
 	assert_int_equal(f->scraper->in_flight, 0);
 	assert_int_equal(status_of(f, 1).status.scrapes, scrapes);
-	run_rounds(f, f->seen[0].pages + 1);
-	assert_string_equal(seen_of(f, f->targets[0].url)->node, "named");
+	until(f, strcmp(seen_of(f, f->targets[0].url)->node, "named") == 0);
 	assert_string_equal(seen_of(f, f->targets[0].url)->cluster, "other");
 	assert_string_equal(status_of(f, 0).node, "named");
-	gm_scraper_stats(f->scraper, &stats);
+	until(f, (gm_scraper_stats(f->scraper, &stats), stats.state[GM_TARGET_UP] == 2));
 	assert_int_equal(stats.targets, 2);
-	assert_int_equal(stats.state[GM_TARGET_UP], 2);
 	assert_int_equal(stats.state[GM_TARGET_DOWN], 0);
+	assert_int_equal(stats.state[GM_TARGET_PENDING], 0);
 	assert_int_equal(gm_scraper_set(f->scraper, &f->conf, NULL, 0, NULL), 0);
 	gm_scraper_stats(f->scraper, &stats);
 	assert_int_equal(stats.targets, 0);
@@ -383,8 +378,7 @@ static void test_scraper_refuses_a_bad_list_whole(void **state)
 	gm_scraper_stats(f->scraper, &stats);
 	assert_int_equal(stats.targets, 1);
 	f->target_count = 1;
-	run_rounds(f, 1);
-	assert_int_equal(f->seen[0].pages, 1);
+	until(f, f->seen_count == 1 && f->seen[0].pages > 0);
 }
 
 static void test_scraper_asks_one_at_a_time_when_told(void **state)
@@ -417,13 +411,12 @@ static void test_scraper_waits_for_a_token_file(void **state)
 	assert_int_equal(f->scraper->accesses.count, 2);
 	assert_int_equal(seen_of(f, f->targets[0].url)->pages, 0);
 	assert_non_null(strstr(seen_of(f, f->targets[0].url)->error, "token file"));
-	assert_true(seen_of(f, f->targets[1].url)->pages >= 2);
+	until(f, seen_of(f, f->targets[1].url)->pages > 0);
 	(void)close(fd);
 	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 	assert_int_equal(write(fd, "secret\n", 7), 7);
 	(void)close(fd);
-	while (seen_of(f, f->targets[0].url)->pages == 0)
-		step(f);
+	until(f, seen_of(f, f->targets[0].url)->pages > 0);
 	(void)unlink(path);
 }
 

@@ -40,6 +40,22 @@ for (const lang of ['en', 'ko'] as const)
       else expect(text).not.toMatch(/\b(Fleet map|Utilisation|Healthy?|Temperature|Memory in use)\b/);
     });
 
+test('what breaks accessibility would be noticed here', async ({ page }) => {
+  await open(page);
+  await page.evaluate(() => {
+    const button = document.createElement('button');
+    document.querySelector('main')!.append(button);
+    const text = document.createElement('p');
+    text.textContent = 'hardly to be read';
+    text.style.color = '#ddd';
+    text.style.background = '#fff';
+    document.querySelector('main')!.append(text);
+  });
+  const found = (await violations(page)).join('\n');
+  expect(found).toContain('button-name');
+  expect(found).toContain('color-contrast');
+});
+
 test('MIG layouts have nothing for axe to find, in both themes', async ({ page }) => {
   for (const theme of ['light', 'dark']) {
     await open(page, `?is=mig&theme=${theme}`);

@@ -55,6 +55,14 @@ test('is served under a policy that forbids inline styles and foreign sources', 
   expect(response!.headers()['x-content-type-options']).toBe('nosniff');
 });
 
+test('what breaks the policy would be noticed here', async ({ page, watched }) => {
+  await open(page);
+  expect(watched.trouble).toEqual([]);
+  await page.evaluate(() => document.body.setAttribute('style', 'color: red'));
+  await expect.poll(() => watched.trouble.some((t) => t.includes('policy: style-src'))).toBe(true);
+  watched.allow(/./);
+});
+
 test('filter, sort, colour and range survive a reload and lie in the URL', async ({ page }) => {
   await open(page);
   await filter(page).fill('a100');

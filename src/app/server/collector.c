@@ -313,8 +313,10 @@ int gm_collector_new(const struct gm_collector_conf *conf, struct gm_collector *
 	const int r = gm_sources_new(gm_facts(conf->facts), &c->sink, on_removed, conf->clock, &c->sources, err);
 	if (r)
 		return r;
-	/* What the store knew is there before the first request. */
-	publish(c);
+	/* What the store knew, and be it nothing, is there before the first request. */
+	(void)gm_fleet_publish(c->fleet, gm_wall_ms(conf->clock));
+	GM_AUTO(gm_snapshot_unref_p) const struct gm_snapshot *first = gm_fleet_snapshot(c->fleet);
+	gm_events_publish(conf->events, first);
 	*out = gm_steal(&c);
 	return 0;
 }

@@ -25,7 +25,15 @@ test('20,000 GPUs are shown, found, sorted and walked at ease', async ({ page })
 
   await filter(page).fill('gpu-07');
   await expect(page.getByText(/^[\d,]+ of 20,000$/)).toBeVisible();
+  await filter(page).fill('worker-1234-');
+  await expect(page.getByText('8 of 20,000')).toBeVisible();
+  await page.getByRole('button', { name: 'Matches only' }).click();
+  await expect(map(page)).toHaveAttribute('aria-label', /8 GPUs on 1 node,/);
+  await map(page).focus();
+  await page.keyboard.press('End');
+  await expect(page.locator('.readout')).toContainText('worker-1234-GPU-07');
   await filter(page).fill('');
+  await expect(map(page)).toHaveAttribute('aria-label', /20,000 GPUs/);
   await page.getByRole('columnheader', { name: 'Temp.' }).getByRole('button').click();
   await expect(page.getByRole('columnheader', { name: 'Temp.' })).toHaveAttribute('aria-sort', 'descending');
   await page.getByRole('columnheader', { name: 'GPU', exact: true }).getByRole('button').click();

@@ -11,6 +11,8 @@ export interface Route {
   device: string;
   query: FleetQuery;
   color: ColorBy;
+  /** The map shows only the GPUs that pass the filter, as large as they can be. */
+  zoom: boolean;
   range: TimeRange;
   /** Charts as tables. */
   asTable: boolean;
@@ -34,6 +36,7 @@ export function defaultRoute(): Route {
     device: '',
     query: { text: '', model: '', health: '', condition: '', sort: 'id', descending: false },
     color: 'util',
+    zoom: false,
     range: rangeOf(DEFAULT_RANGE),
     asTable: false,
     known: true,
@@ -59,6 +62,7 @@ export function parseRoute(path: string, search: string): Route {
     route.query.descending = sort.startsWith('-');
   }
   if (COLOR_BY.includes(one('color') as ColorBy)) route.color = one('color') as ColorBy;
+  route.zoom = one('zoom') === 'matches';
   const from = one('from');
   const to = one('to') || 'now';
   const start = parseMoment(from, 2e9);
@@ -78,6 +82,7 @@ export function formatRoute(route: Route, extra: Record<string, string> = {}): s
   if (q.condition) p.set('is', q.condition);
   if (q.sort !== 'id' || q.descending) p.set('sort', (q.descending ? '-' : '') + q.sort);
   if (route.color !== 'util') p.set('color', route.color);
+  if (route.zoom) p.set('zoom', 'matches');
   const usual = rangeOf(DEFAULT_RANGE);
   if (route.range.from !== usual.from || route.range.to !== usual.to) {
     p.set('from', route.range.from);

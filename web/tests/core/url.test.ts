@@ -49,6 +49,12 @@ describe('the URL is the state', () => {
     expect(again(route)).toEqual(route);
   });
 
+  it('keeps the zoom of the map', () => {
+    const route = { ...defaultRoute(), zoom: true };
+    expect(formatRoute(route)).toBe('?zoom=matches');
+    expect(again(route)).toEqual(route);
+  });
+
   it('keeps a zoomed range', () => {
     const route = { ...defaultRoute(), range: { from: '1764000000', to: '1764000600' } };
     expect(formatRoute(route)).toBe('?from=1764000000&to=1764000600');

@@ -86,7 +86,8 @@ export const en = {
   'map.legend.held': 'held',
   'map.legend.free': 'free',
   'map.label':
-    'Fleet map: {count} GPUs on {nodes} nodes, coloured by {color}. Arrow keys move, Enter opens. The list below holds the same values.',
+    'Fleet map: {count} {count|GPU|GPUs} on {nodes} {nodes|node|nodes}, coloured by {color}. Arrow keys move, Enter opens. The list below holds the same values.',
+  'map.zoom': 'Matches only',
   'map.hint': 'Point at a GPU, or use the arrow keys',
 
   'side.distribution': 'Utilisation spread',

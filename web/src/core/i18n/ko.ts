@@ -89,6 +89,7 @@ export const ko: Record<Key, string> = {
   'map.legend.free': '비어 있음',
   'map.label':
     '플릿 맵: 노드 {nodes}개의 GPU {count}개, 색상 기준은 {color}. 화살표 키로 이동하고 Enter로 엽니다. 아래 목록에서 같은 값을 볼 수 있습니다.',
+  'map.zoom': '조건에 맞는 GPU만',
   'map.hint': 'GPU를 가리키거나 화살표 키로 이동하세요',
 
   'side.distribution': '사용률 분포',

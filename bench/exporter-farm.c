@@ -267,7 +267,7 @@ static void watch(const struct farm *f, int fd, uint32_t events, int how)
 static bool send_bytes(struct farm *f, struct connection *c, const char *p, size_t n)
 {
 	ssize_t sent = send(c->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+	if (sent < 0 && errno != EAGAIN) {
 		close_connection(f, c);
 		return false;
 	}
@@ -358,7 +358,7 @@ static bool answer(struct farm *f, struct connection *c)
 static void on_writable(struct farm *f, struct connection *c)
 {
 	ssize_t sent = send(c->fd, c->rest + c->rest_sent, c->rest_size - c->rest_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+	if (sent < 0 && (errno == EAGAIN))
 		return;
 	if (sent < 0) {
 		close_connection(f, c);
@@ -377,7 +377,7 @@ static void on_writable(struct farm *f, struct connection *c)
 static void on_readable(struct farm *f, struct connection *c)
 {
 	ssize_t n = recv(c->fd, c->request + c->got, sizeof(c->request) - c->got, MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+	if (n < 0 && (errno == EAGAIN))
 		return;
 	if (n <= 0) {
 		close_connection(f, c);

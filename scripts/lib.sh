@@ -45,7 +45,7 @@ logged() {
 
 missing_packages() {
 	local p installed
-	installed=$(dpkg-query -W -f='${db:Status-Status}:${Package} ' "$@" 2>/dev/null)
+	installed=$(dpkg-query -W -f='${db:Status-Status}:${Package} ' "$@" 2>/dev/null || :)
 	for p in "$@"; do
 		# Node may be there from elsewhere (a version manager); Debian's is then not wanted.
 		case $p in nodejs | npm) command -v "${p/nodejs/node}" >/dev/null 2>&1 && continue ;; esac
@@ -54,7 +54,8 @@ missing_packages() {
 }
 
 # All that runs as root. Packages may bring a service: it must not start now (the policy, there only for the time of the
-# install; a mark tells one that a killed run left from one that was here) nor at the next boot. Nothing is removed.
+# install; a mark tells one that a killed run left from one that was here) nor at the next boot. Nothing is removed, and
+# an interrupted install is finished first.
 # shellcheck disable=SC2016
 as_root='
 policy=/usr/sbin/policy-rc.d mark="# while packages for k8s-gpu-management are installed"
@@ -66,6 +67,7 @@ if [ ! -e "$policy" ] || grep -qxF "$mark" "$policy"; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt() { apt-get -q -y -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@"; }
+dpkg --configure -a || :
 apt update || echo "apt-get update failed; trying with the lists that are there"
 apt install --no-install-recommends --no-remove -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" ||
 	exit 1

@@ -71,15 +71,19 @@ static const char *page_kind_name(enum gm_page_kind kind)
 	return "none";
 }
 
+/*
+ * A mode of "off" is no sign that there could be one: an exporter says it of boards without MIG too. The agent tells the
+ * two apart.
+ */
 static void mig_flags(struct gm_json *w, const struct gm_device *d)
 {
-	const bool unable = d->mig_mode == GM_MIG_UNABLE;
+	const bool switchable = d->mig_mode == GM_MIG_ON || (d->mig_mode == GM_MIG_OFF && d->source == GM_PAGE_AGENT);
 
 	gm_json_key(w, "migCapable");
-	if (d->mig_mode == GM_MIG_ON || d->mig_mode == GM_MIG_OFF)
-		gm_json_bool(w, true);
-	else if (unable || d->variant)
-		gm_json_bool(w, !unable && d->variant->mig_capable);
+	if (switchable || d->mig_mode == GM_MIG_UNABLE)
+		gm_json_bool(w, switchable);
+	else if (d->variant)
+		gm_json_bool(w, d->variant->mig_capable);
 	else
 		gm_json_null(w);
 	gm_json_key(w, "migEnabled");

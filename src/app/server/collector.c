@@ -15,6 +15,9 @@
 #include "base/vec.h"
 
 #define PUBLISH_EVERY_MS 1000
+#define HELD_UP_MS 2000
+/* Lines about devices between two snapshots; a node that goes away with many says it once with their number. */
+#define EVENT_LINES_MAX 20
 #define FORGET_MS (7 * 24 * 3600 * INT64_C(1000))
 /* Rows handed to the recorder at once: enough to amortise, few enough to be freed soon. */
 #define ROWS_MAX 4096
@@ -33,6 +36,7 @@ struct gm_collector {
 	pthread_mutex_t mu;
 	struct gm_collector_stats stats; /* guarded by mu */
 	struct gm_log_limit bad_page_log;
+	unsigned event_lines, events_held; /* since the last publish */
 };
 
 static bool in_list(const struct gm_option_list *list, const char *text)
@@ -164,8 +168,6 @@ static void log_event(const struct gm_fleet_event *e)
 	const char *message = event_table[e->kind].message, *text = e->text ? e->text : "";
 	GM_AUTO(gm_buf_fini_p) struct gm_buf reasons = { 0 };
 
-	if (!gm_log_enabled(level))
-		return;
 	if (e->kind == GM_EVENT_XID) {
 		GM_LOG_(level, message, { "device", e->id }, { "uuid", e->uuid }, GM_LOG_INT("xid", e->number),
 			{ "class", text });
@@ -185,7 +187,14 @@ static void log_event(const struct gm_fleet_event *e)
 
 static void on_event(void *ctx, const struct gm_fleet_event *e)
 {
-	log_event(e);
+	struct gm_collector *c = ctx;
+
+	if (gm_log_enabled(event_level(e))) {
+		if (c->event_lines++ < EVENT_LINES_MAX)
+			log_event(e);
+		else
+			c->events_held++;
+	}
 	if (event_table[e->kind].shown)
 		post_event(ctx, e);
 }
@@ -285,6 +294,9 @@ static void publish(struct gm_collector *c)
 		gm_events_publish(c->conf.events, s);
 	}
 	flush_rows(c);
+	if (c->events_held)
+		gm_warn("more devices changed at once", GM_LOG_INT("not_shown", c->events_held));
+	c->event_lines = c->events_held = 0;
 	const uint64_t took = (uint64_t)(micros_now() - begin);
 	(void)pthread_mutex_lock(&c->mu);
 	c->stats.publishes++;
@@ -355,6 +367,18 @@ static void wait_for_work(struct gm_collector *c, int64_t until_ms)
 		(void)!read(c->wake_fd, &n, sizeof(n));
 }
 
+/*
+ * Publishing makes time pass for devices. After a pause of our own (a suspended machine, a log that cannot be written) they
+ * get a second to speak up first, or all would be called silent for what was our silence.
+ */
+static bool was_held_up(int64_t now_ms, int64_t publish_at_ms)
+{
+	if (!publish_at_ms || now_ms - publish_at_ms < HELD_UP_MS)
+		return false;
+	gm_warn("the collector was held up", GM_LOG_INT("ms", now_ms - publish_at_ms));
+	return true;
+}
+
 static void *run(void *ctx)
 {
 	struct gm_collector *c = ctx;
@@ -363,10 +387,11 @@ static void *run(void *ctx)
 	while (!atomic_load(&c->stop)) {
 		if (atomic_exchange(&c->reload, false))
 			take_over_settings(c);
+		const int64_t next = gm_sources_step(c->sources, gm_mono_ms(c->conf.clock));
 		const int64_t now = gm_mono_ms(c->conf.clock);
-		const int64_t next = gm_sources_step(c->sources, now);
 		if (now >= publish_at) {
-			publish(c);
+			if (!was_held_up(now, publish_at))
+				publish(c);
 			publish_at = now + PUBLISH_EVERY_MS - now % PUBLISH_EVERY_MS;
 		}
 		wait_for_work(c, next < publish_at ? next : publish_at);

@@ -105,6 +105,9 @@ class Server:
         assert answer.status == 200, (path, answer.status, answer.body[:400])
         return answer.json
 
+    def rss_kib(self):
+        return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{self.process.pid}/status").read_text())[1])
+
     def printed(self, pattern, deadline_s=DEADLINE_S):
         """Waits for a line on standard output."""
         end, text = time.monotonic() + deadline_s, b""
@@ -139,15 +142,27 @@ class Server:
             self._tmp.cleanup()
 
 
+def metric(server, series):
+    """The value of one line of /metrics, named with its labels."""
+    for line in server.get("/metrics").body.decode().splitlines():
+        if line.startswith(series + " "):
+            return float(line.rsplit(" ", 1)[1])
+    raise KeyError(series)
+
+
 class Exporter:
     """A page on loopback that the test changes at will: `page` is bytes, or a function of the handler."""
 
     def __init__(self, page=b"", status=200, port=0):
         outer = self
-        outer.page, outer.status, outer.hits = page, status, 0
+        outer.page, outer.status, outer.hits, outer.connections = page, status, 0, 0
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self):
+                outer.connections += 1
+                super().setup()
 
             def do_GET(self):
                 outer.hits += 1

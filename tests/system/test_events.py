@@ -4,7 +4,7 @@ import json
 import socket
 import unittest
 
-from harness import CONTEXT, Server, wait_for
+from harness import CONTEXT, Server, metric, wait_for
 
 
 class Stream:
@@ -48,13 +48,6 @@ class Stream:
     def close(self):
         self.file.close()
         self.socket.close()
-
-
-def metric(server, name):
-    for line in server.get("/metrics").body.decode().splitlines():
-        if line.startswith(name + " "):
-            return float(line.split()[1])
-    raise KeyError(name)
 
 
 class Events(unittest.TestCase):

@@ -237,8 +237,8 @@ void gm_render_device_detail(struct gm_json *w, const struct gm_device *d, const
 
 static void instance_utilization(struct gm_json *w, const struct gm_sample *s, bool quality)
 {
-	const enum gm_field f =
-		gm_sample_has(s, GM_FIELD_UTILIZATION) ? GM_FIELD_UTILIZATION : GM_FIELD_GR_ENGINE_ACTIVE;
+	const bool engine = !gm_sample_has(s, GM_FIELD_UTILIZATION) && gm_sample_has(s, GM_FIELD_GR_ENGINE_ACTIVE);
+	const enum gm_field f = engine ? GM_FIELD_GR_ENGINE_ACTIVE : GM_FIELD_UTILIZATION;
 
 	if (quality) {
 		if (!gm_sample_has(s, f))

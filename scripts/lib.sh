@@ -39,7 +39,7 @@ logged() {
 		wait "$follower" 2>/dev/null
 		printf '\r\033[K'
 	fi
-	[ "$rc" = 0 ] || { tail -n 25 "$log" >&2; return "$rc"; }
+	[ "$rc" = 0 ] || { tail -n 25 "$log" | cut -c -300 >&2; return "$rc"; }
 	[ $((SECONDS - begin)) -lt 2 ] || printf '%5d s\n' $((SECONDS - begin))
 }
 
@@ -71,9 +71,9 @@ dpkg --configure -a || :
 apt update || echo "apt-get update failed; trying with the lists that are there"
 apt install --no-install-recommends --no-remove -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" ||
 	exit 1
-dpkg -L "$@" | sed -n "s|^.*/systemd/system/\([^/@]*[.]\(service\|socket\|timer\)\)\$|\1|p" | while read -r unit; do
-	deb-systemd-helper disable "$unit" || :
-done'
+command -v systemctl && dpkg -L "$@" | grep -E "/systemd/system/[^/@]+[.](service|socket|timer)$" | while read -r unit; do
+	systemctl disable "${unit##*/}"
+done || :'
 
 # Only the package manager runs as root: what is built belongs to whoever builds.
 install_packages() {

@@ -105,8 +105,9 @@ class Server:
         assert answer.status == 200, (path, answer.status, answer.body[:400])
         return answer.json
 
-    def rss_kib(self):
-        return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{self.process.pid}/status").read_text())[1])
+    def status(self):
+        """The kernel's view of the process."""
+        return pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
 
     def printed(self, pattern, deadline_s=DEADLINE_S):
         """Waits for a line on standard output."""

@@ -118,19 +118,22 @@ stale() {
 	[ -n "$(find "$@" -newer "$target" -print -quit 2>/dev/null)" ]
 }
 
+# build_web [tests]: builds web/dist. Without "tests", npm installs only what the build needs.
 build_web() {
-	local web=$root/web
+	local web=$root/web omit=(--omit=dev) built=$root/build/.dashboard
+	local installed=$web/node_modules/.installed
 	use_node || { say "no usable Node: the dashboard is left out, REST and metrics work"; return 0; }
-	if stale "$web/node_modules/.installed" "$web/package-lock.json" "$web/package.json"; then
-		logged npm.log "installing the dashboard's packages" npm --prefix "$web" ci --no-audit --no-fund --loglevel=error ||
-			die "npm ci failed"
-		touch "$web/node_modules/.installed"
+	if [ "${1:-}" = tests ]; then installed+=-tests omit=(); fi
+	if stale "$installed" "$web/package-lock.json" "$web/package.json"; then
+		logged npm.log "installing the dashboard's packages" \
+			npm --prefix "$web" ci "${omit[@]}" --no-audit --no-fund --loglevel=error || die "npm ci failed"
+		touch "$web/node_modules/.installed" "$installed"
 	fi
-	if [ ! -e "$web/dist/index.html" ] || stale "$web/node_modules/.built" "$web/node_modules/.installed" "$web/src" \
-		"$web/public" "$web/index.html" "$web"/*.config.* "$web/tsconfig.json"; then
+	if [ ! -e "$web/dist/index.html" ] || stale "$built" "$web/package-lock.json" "$web/src" "$web/public" "$web/index.html" \
+		"$web/vite.config.ts" "$web/svelte.config.js" "$web/tsconfig.json"; then
 		logged web.log "building the dashboard" npm --prefix "$web" run --silent build || die "the dashboard does not build"
 		# The time tells meson to look for the dashboard again.
-		touch "$web/node_modules/.built" "$web/dist/index.html" "$web/meson.build"
+		touch "$built" "$web/dist/index.html" "$web/meson.build"
 	fi
 }
 

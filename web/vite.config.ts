@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
+/// <reference types="vitest/config" />
 import { svelte } from '@sveltejs/vite-plugin-svelte';
-import { defineConfig } from 'vitest/config';
+import { defineConfig } from 'vite';
 
 // `./` in a build: the server fills <base href> in, so one build serves every context path.
 export default defineConfig(({ command, mode }) => ({

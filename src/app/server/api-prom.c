@@ -300,6 +300,12 @@ static void http_families(struct gm_promtext_writer *w, const struct gm_api *api
 		gm_promtext_i64(w, (int64_t)classes[i].n);
 	}
 	single(w, "gpu_monitor_http_connections", GM_PROMTEXT_GAUGE, "Open connections", (int64_t)s.connections, 0);
+	if (s.tls_not_after_ms) {
+		single(w, "gpu_monitor_tls_certificate_expiry_seconds", GM_PROMTEXT_GAUGE,
+		       "End of the certificate in use, since the epoch", s.tls_not_after_ms, 3);
+		single(w, "gpu_monitor_tls_reload_failures_total", GM_PROMTEXT_COUNTER,
+		       "Changed certificates that were refused", (int64_t)s.tls_reload_failures, 0);
+	}
 	gm_events_stats(api->events, &e);
 	single(w, "gpu_monitor_sse_clients", GM_PROMTEXT_GAUGE, "Clients of the event stream", (int64_t)e.clients, 0);
 	single(w, "gpu_monitor_sse_messages_total", GM_PROMTEXT_COUNTER, "Messages sent to them", (int64_t)e.messages,

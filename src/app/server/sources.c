@@ -2,6 +2,7 @@
 #include "app/server/sources.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "adapter/conf/conf.h"
@@ -16,6 +17,7 @@ struct gm_sources {
 	struct gm_scraper *scraper;
 	pthread_mutex_t mu;		/* the feed is the collector's; others read its list between two steps */
 	struct gm_sim_feed *sim;	/* guarded by mu; NULL: nothing is simulated */
+	atomic_bool simulating;		/* there is one, and management is enabled */
 	pthread_mutex_t counts_mu;	/* never held over a step, so that nobody waits for one to read a count */
 	struct gm_source_counts counts; /* guarded by counts_mu */
 	int64_t counted_at;
@@ -77,7 +79,7 @@ static void count(struct gm_sources *s)
 				       .failures = scraper.failures,
 				       .duration_ms = scraper.duration_ms,
 				       .late = scraper.late };
-	if (s->sim)
+	if (s->simulating)
 		add_sim_counts(s, &c);
 	(void)pthread_mutex_lock(&s->counts_mu);
 	s->counts = c;
@@ -146,6 +148,8 @@ int gm_sources_reload(struct gm_sources *s, const struct gm_facts *facts, struct
 	}
 	if (!r)
 		r = gm_scraper_set(s->scraper, &scrape, targets.items, targets.count, err);
+	if (!r)
+		s->simulating = s->sim && conf->enabled;
 	gm_vec_fini(&targets);
 	return r;
 }
@@ -162,10 +166,10 @@ int gm_sources_new(const struct gm_facts *facts, const struct gm_page_sink *sink
 	(void)pthread_mutex_init(&s->mu, NULL);
 	(void)pthread_mutex_init(&s->counts_mu, NULL);
 	int r = gm_scraper_new(&scrape, sink, removed, clock, &s->scraper, err);
+	if (!r && conf->simulate_gpus)
+		r = open_sim(s, conf, sink, clock, err);
 	if (!r)
 		r = gm_sources_reload(s, facts, err);
-	if (!r && conf->enabled && conf->simulate_gpus)
-		r = open_sim(s, conf, sink, clock, err);
 	if (r)
 		return r;
 	count(s);
@@ -194,7 +198,7 @@ int64_t gm_sources_step(struct gm_sources *s, int64_t now_mono_ms)
 {
 	int64_t next = gm_scraper_step(s->scraper, now_mono_ms);
 
-	if (s->sim) {
+	if (s->simulating) {
 		(void)pthread_mutex_lock(&s->mu);
 		const int64_t sim = gm_sim_feed_step(s->sim, now_mono_ms);
 		(void)pthread_mutex_unlock(&s->mu);
@@ -351,7 +355,7 @@ void gm_sources_write(struct gm_sources *s, struct gm_json *w, struct gm_str aft
 
 	if (!in_sim)
 		gm_scraper_list(s->scraper, after, write_scraped, &p);
-	if (s->sim && !p.more) {
+	if (s->simulating && !p.more) {
 		(void)pthread_mutex_lock(&s->mu);
 		write_simulated(s, &p, in_sim ? after : gm_str_n(NULL, 0));
 		(void)pthread_mutex_unlock(&s->mu);

@@ -263,18 +263,36 @@ static void on_removed(void *ctx, struct gm_str target)
 	gm_fleet_target_removed(((struct gm_collector *)ctx)->fleet, target);
 }
 
+struct restoring {
+	struct gm_fleet *fleet;
+	uint64_t skipped;
+	struct gm_err why; /* the first was skipped */
+};
+
+/* One that does not fit begins anew, under another number; the others are not to suffer for it. */
 static int restore_series(void *ctx, const struct gm_series_def *def, struct gm_err *err)
 {
-	return gm_fleet_restore(ctx, def, err);
+	struct restoring *r = ctx;
+	struct gm_err why;
+
+	(void)err;
+	if (gm_fleet_restore(r->fleet, def, &why) && r->skipped++ == 0)
+		r->why = why;
+	return 0;
 }
 
 static void restore(struct gm_collector *c)
 {
 	const struct gm_fleet_store *store = gm_recorder_fleet_store(c->conf.recorder);
+	struct restoring r = { .fleet = c->fleet };
 	struct gm_err err;
 
-	if (store && store->load_series(store->ctx, restore_series, c->fleet, &err))
-		gm_warn_err("devices known from the database could not all be read; going on without them", &err);
+	if (!store)
+		return;
+	if (store->load_series(store->ctx, restore_series, &r, &err))
+		gm_recorder_give_up_history(c->conf.recorder, &err);
+	if (r.skipped)
+		gm_warn_err("devices known from the database were skipped", &r.why, GM_LOG_INT("series", r.skipped));
 }
 
 static int64_t micros_now(void)

@@ -11,6 +11,7 @@ struct gm_recorder {
 	struct gm_store_writer *writer;
 	int64_t opened_ms;
 	struct gm_err open_error;
+	bool no_history; /* open_error says why; set before other threads see the recorder */
 };
 
 static void tell_state(void *ctx, const struct gm_err *err)
@@ -67,7 +68,7 @@ void gm_recorder_free(struct gm_recorder *r)
 
 const struct gm_fleet_store *gm_recorder_fleet_store(const struct gm_recorder *r)
 {
-	return r->store ? gm_store_fleet(r->store) : NULL;
+	return r->store && !r->no_history ? gm_store_fleet(r->store) : NULL;
 }
 
 const struct gm_auth_store *gm_recorder_auth_store(const struct gm_recorder *r)
@@ -75,15 +76,24 @@ const struct gm_auth_store *gm_recorder_auth_store(const struct gm_recorder *r)
 	return r->store ? gm_store_auth(r->store) : NULL;
 }
 
+void gm_recorder_give_up_history(struct gm_recorder *r, const struct gm_err *why)
+{
+	r->no_history = true;
+	r->open_error = *why;
+	gm_error_err(
+		"the database's list of devices cannot be read: no history until the next start; the live view goes on",
+		why);
+}
+
 void gm_recorder_series(struct gm_recorder *r, const struct gm_series_def *def)
 {
-	if (r->writer)
+	if (r->writer && !r->no_history)
 		gm_store_writer_series(r->writer, def);
 }
 
 void gm_recorder_samples(struct gm_recorder *r, struct gm_sample_row *take_rows, size_t count)
 {
-	if (r->writer && count)
+	if (r->writer && !r->no_history && count)
 		gm_store_writer_samples(r->writer, take_rows, count);
 	else
 		free(take_rows);
@@ -103,6 +113,8 @@ void gm_recorder_stats(struct gm_recorder *r, struct gm_recorder_stats *out)
 		return;
 	gm_store_writer_stats(r->writer, &out->writer);
 	gm_store_stats(r->store, &out->store);
+	if (r->no_history)
+		return;
 	out->up = !out->writer.failing;
 	out->error = out->writer.error;
 	if (out->writer.since_ms)

@@ -31,7 +31,13 @@ struct gm_recorder *gm_recorder_new(const struct gm_store_conf *conf);
 bool gm_recorder_stop(struct gm_recorder *r, int64_t deadline_ms);
 void gm_recorder_free(struct gm_recorder *r);
 
-/* For reading, any thread; NULL when no database is open. */
+/*
+ * The series the database holds could not all be read: new ones would be given numbers that are taken, so none are written
+ * or read from here on. Keys and audit go on. Before other threads use the recorder.
+ */
+void gm_recorder_give_up_history(struct gm_recorder *r, const struct gm_err *why);
+
+/* For reading, any thread; NULL when no database is open, the first also without history. */
 const struct gm_fleet_store *gm_recorder_fleet_store(const struct gm_recorder *r);
 const struct gm_auth_store *gm_recorder_auth_store(const struct gm_recorder *r);
 

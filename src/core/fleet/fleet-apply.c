@@ -125,7 +125,7 @@ static void judge_device(struct round *r, size_t i)
 	struct fleet_device *d = r->devices[i];
 	int64_t at_ms = obs->sample.at_ms > 0 ? obs->sample.at_ms : r->page->at_ms;
 	if (!d)
-		d = r->devices[i] = gm_fleet_device_new(r->f, obs->uuid);
+		d = r->devices[i] = gm_fleet_device_new(r->f, obs->uuid, r->f->next_series++);
 	if (d->node && !may_take_over(r, d)) {
 		note_rival(r, d);
 		r->result.shadowed++;

@@ -173,7 +173,7 @@ void gm_fleet_event(struct gm_fleet *f, struct fleet_device *d, enum gm_fleet_ev
 		    const char *text, int64_t number);
 /* Sets reasons and health, and tells when they changed. The caller has opened the node. */
 void gm_fleet_device_judge(struct gm_fleet *f, struct fleet_device *d, uint32_t reasons, int64_t at_ms);
-struct fleet_device *gm_fleet_device_new(struct gm_fleet *f, struct gm_str uuid);
+struct fleet_device *gm_fleet_device_new(struct gm_fleet *f, struct gm_str uuid, uint32_t series);
 /* Takes the device out of its node and of its source; it is remembered, so that it may come back as itself. */
 void gm_fleet_device_leave(struct gm_fleet *f, struct fleet_device *d);
 /* Takes it back from the remembered ones. */

@@ -177,12 +177,12 @@ void gm_fleet_tell_series(struct gm_fleet *f, const struct fleet_device *d, cons
 
 /* ---- devices: come, go, come back */
 
-struct fleet_device *gm_fleet_device_new(struct gm_fleet *f, struct gm_str uuid)
+struct fleet_device *gm_fleet_device_new(struct gm_fleet *f, struct gm_str uuid, uint32_t series)
 {
 	assert(uuid.p); /* pages and series without an identity are refused */
 	struct fleet_device *d = gm_xalloc(sizeof(*d) + uuid.n + 1);
 	memcpy(d->uuid, uuid.p, uuid.n);
-	d->series = f->next_series++;
+	d->series = series;
 	d->hourly_micros = -1;
 	d->slowdown_c = -1;
 	gm_health_memory_init(&d->health_memory);
@@ -316,8 +316,7 @@ static int restore_board(struct gm_fleet *f, const struct gm_series_def *def, st
 		return gm_fail(err, GM_ERR_CONFLICT, "series %u: device '%s' is there twice", def->series, def->uuid);
 	if (f->device_count == GM_FLEET_DEVICES_MAX)
 		return gm_fail(err, GM_ERR_TOO_LARGE, "more than %d devices", GM_FLEET_DEVICES_MAX);
-	struct fleet_device *d = gm_fleet_device_new(f, uuid);
-	d->series = def->series;
+	struct fleet_device *d = gm_fleet_device_new(f, uuid, def->series);
 	d->first_seen_ms = def->first_seen_ms;
 	d->seen_at_ms = def->last_seen_ms;
 	d->never_seen = true;
@@ -379,6 +378,9 @@ static int restore_instance(struct gm_fleet *f, const struct gm_series_def *def,
 
 int gm_fleet_restore(struct gm_fleet *f, const struct gm_series_def *def, struct gm_err *err)
 {
+	/* Of one that is refused too: its number is taken in the store. */
+	if (def->series >= f->next_series && def->series < UINT32_MAX)
+		f->next_series = def->series + 1;
 	int rc = check_def(f, def, err);
 	if (rc)
 		return rc;
@@ -387,8 +389,6 @@ int gm_fleet_restore(struct gm_fleet *f, const struct gm_series_def *def, struct
 		return rc;
 	uint32_t *number = gm_xmemdup(&def->series, sizeof(def->series));
 	(void)gm_map_put(&f->restored, gm_str_n((const char *)number, sizeof(*number)), number);
-	if (def->series >= f->next_series)
-		f->next_series = def->series + 1;
 	return 0;
 }
 

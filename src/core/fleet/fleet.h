@@ -94,7 +94,7 @@ void gm_fleet_reconfigure(struct gm_fleet *f, const struct gm_fleet_conf *conf);
 
 /*
  * A series known from the store, before the first page: shown as unknown (NEVER_SEEN) until a source speaks of it.
- * Fails on a series number or identity given twice. A MIG instance is not shown before its source speaks (which of a
+ * Fails on a series number or identity given twice; the number is not given to another either way. A MIG instance is not shown before its source speaks (which of a
  * board's series exist now the store cannot tell); it goes on with its series then.
  */
 int gm_fleet_restore(struct gm_fleet *f, const struct gm_series_def *def, struct gm_err *err) GM_CHECKED;

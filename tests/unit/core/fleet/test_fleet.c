@@ -537,6 +537,9 @@ static void test_restoring_twice_fails(void **state)
 	slice.uuid = "";
 	assert_int_equal(gm_fleet_restore(w.fleet, &slice, &err), GM_ERR_INVALID);
 	dcgm(A, "worker-01", "GPU-a", T0 + 1);
+	/* The number of one that was refused is taken all the same. */
+	dcgm(B, "worker-02", "GPU-new", T0 + 1);
+	assert_int_equal(w.series.items[w.series.count - 1].series, 5);
 	def = board_def(9, "GPU-z");
 	assert_int_equal(gm_fleet_restore(w.fleet, &def, &err), GM_ERR_INVALID); /* too late */
 }

@@ -8,10 +8,12 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/vec.h"
 
-/* Addresses counted between two writes; past them attempts are counted together. */
+/* Counts kept between two writes; addresses past REFUSED_OWN are counted together, in the places that are left. */
 #define REFUSED_MAX 1024
+#define REFUSED_OWN (REFUSED_MAX - 16)
 
 struct refused_count {
 	int64_t minute_ms;
@@ -24,6 +26,8 @@ struct gm_keys {
 	struct gm_keys_conf conf;
 	struct gm_keyring_slot ring;
 	pthread_mutex_t mu;
+	/* Readings of the store are numbered as they begin. Guarded by mu: the last one, that of the ring, the last that failed. */
+	uint64_t reading, in_force, failed;
 	struct refused_count refused[REFUSED_MAX]; /* guarded by mu */
 	size_t refused_n;			   /* guarded by mu */
 };
@@ -57,15 +61,28 @@ static int collect_key(void *ctx, const struct gm_key *key, struct gm_err *err)
 	return 0;
 }
 
-/* Puts what the store holds in force. */
+/*
+ * Puts what the store holds in force. Two readings may end in another order than they began: the later one has seen every
+ * change the earlier one has, so it stays. One that failed is made up for by gm_keys_tick.
+ */
 static int refresh(struct gm_keys *k, const struct gm_auth_store *store, struct gm_err *err)
 {
 	key_vec keys = { 0 };
-	const int r = store->load_keys(store->ctx, collect_key, &keys, err);
 
-	if (!r)
-		gm_keyring_slot_set(&k->ring, gm_keyring_new(keys.items, keys.count));
+	(void)pthread_mutex_lock(&k->mu);
+	const uint64_t reading = ++k->reading;
+	(void)pthread_mutex_unlock(&k->mu);
+	const int r = store->load_keys(store->ctx, collect_key, &keys, err);
+	GM_AUTO(gm_keyring_unref_p) struct gm_keyring *ring = r ? NULL : gm_keyring_new(keys.items, keys.count);
 	gm_vec_fini(&keys);
+	(void)pthread_mutex_lock(&k->mu);
+	if (r) {
+		k->failed = reading > k->failed ? reading : k->failed;
+	} else if (reading > k->in_force) {
+		k->in_force = reading;
+		gm_keyring_slot_set(&k->ring, gm_steal(&ring));
+	}
+	(void)pthread_mutex_unlock(&k->mu);
 	return r;
 }
 
@@ -154,6 +171,7 @@ static int add(struct gm_keys *k, const struct gm_actor *actor, struct gm_key *k
 	GM_AUTO(gm_buf_fini_p) struct gm_buf after = { 0 };
 	struct gm_audit audit = audit_of(k, actor, "key.create");
 	struct job job = { .key = key, .audit = &audit };
+	struct gm_err unread;
 	char id[24];
 
 	key_json(&after, key);
@@ -164,7 +182,10 @@ static int add(struct gm_keys *k, const struct gm_actor *actor, struct gm_key *k
 	(void)snprintf(id, sizeof(id), "%lld", (long long)key->id);
 	audit.object = gm_str(id);
 	tell(k, &audit);
-	return refresh(k, job.store, err);
+	/* It is made: as a failure its text, which nobody can see again, would be lost. */
+	if (refresh(k, job.store, &unread))
+		gm_warn_err("a new key is not in force yet, trying again", &unread, { "key", id });
+	return 0;
 }
 
 static int read_key_file(const char *path, char *buf, size_t size, struct gm_str *out, struct gm_err *err)
@@ -243,29 +264,37 @@ int gm_keys_identify(struct gm_keys *k, const struct gm_http_peer *peer, struct 
 				out, err);
 }
 
+/* Locked. Where this is counted: a new place while fewer than `most` are taken; NULL: there is none. */
+static struct refused_count *find_refused(struct gm_keys *k, int64_t minute, int status, const char *address,
+					  size_t most)
+{
+	for (size_t i = 0; i < k->refused_n; i++) {
+		struct refused_count *c = &k->refused[i];
+		if (c->minute_ms == minute && c->status == status && strcmp(c->address, address) == 0)
+			return c;
+	}
+	if (k->refused_n >= most)
+		return NULL;
+	struct refused_count *c = &k->refused[k->refused_n++];
+	*c = (struct refused_count){ .minute_ms = minute, .status = status };
+	(void)gm_str_copy(gm_str(address), c->address, sizeof(c->address));
+	return c;
+}
+
 void gm_keys_refused(struct gm_keys *k, const struct gm_http_peer *peer, int status)
 {
 	const int64_t now = gm_wall_ms(k->conf.clock), minute = now - now % 60000;
-	const char *address = peer->address;
-	size_t i = 0;
 
 	(void)pthread_mutex_lock(&k->mu);
-	if (k->refused_n == REFUSED_MAX - 1)
-		address = "other";
-	while (i < k->refused_n && (k->refused[i].minute_ms != minute || k->refused[i].status != status ||
-				    strcmp(k->refused[i].address, address) != 0))
-		i++;
-	if (i == k->refused_n && k->refused_n < REFUSED_MAX) {
-		k->refused[i] = (struct refused_count){ .minute_ms = minute, .status = status };
-		(void)gm_str_copy(gm_str(address), k->refused[i].address, sizeof(k->refused[i].address));
-		k->refused_n++;
-	}
-	if (i < REFUSED_MAX)
-		k->refused[i].count++;
+	struct refused_count *c = find_refused(k, minute, status, peer->address, REFUSED_OWN);
+	if (!c)
+		c = find_refused(k, minute, status, "other", REFUSED_MAX);
+	if (c)
+		c->count++;
 	(void)pthread_mutex_unlock(&k->mu);
 }
 
-void gm_keys_flush_refused(struct gm_keys *k)
+static void flush_refused(struct gm_keys *k)
 {
 	struct gm_refused rows[64];
 	struct refused_count counts[64];
@@ -286,6 +315,19 @@ void gm_keys_flush_refused(struct gm_keys *k)
 		if (n && run(k, &(struct job){ .refused = rows, .refused_n = n }, NULL))
 			return;
 	} while (n == GM_LEN(counts));
+}
+
+void gm_keys_tick(struct gm_keys *k)
+{
+	const struct gm_auth_store *store;
+	struct gm_err err;
+
+	flush_refused(k);
+	(void)pthread_mutex_lock(&k->mu);
+	const bool again = k->failed > k->in_force;
+	(void)pthread_mutex_unlock(&k->mu);
+	if (again && open_store(k, &store, NULL) == 0 && refresh(k, store, &err) == 0)
+		gm_info("the keys could be read again");
 }
 
 int gm_keys_create(struct gm_keys *k, const struct gm_actor *actor, struct gm_str name, enum gm_role role,
@@ -309,9 +351,14 @@ int gm_keys_revoke(struct gm_keys *k, const struct gm_actor *actor, int64_t id, 
 	if (r)
 		return r;
 	tell(k, &audit);
+	const int unread = refresh(k, job.store, err);
+	/* After the ring: what a request with the key still opened is there to be ended. */
 	if (k->conf.revoked)
 		k->conf.revoked(k->conf.ctx, id);
-	return refresh(k, job.store, err);
+	if (unread)
+		(void)gm_err_wrap(err, "key %lld is revoked in the database, but in force until it can be read again",
+				  (long long)id);
+	return unread;
 }
 
 int gm_keys_audit(struct gm_keys *k, const struct gm_actor *actor, const char *action, struct gm_str object,

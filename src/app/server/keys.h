@@ -49,8 +49,8 @@ int gm_keys_load(struct gm_keys *k, const char *admin_key_file, char out_text[st
 int gm_keys_identify(struct gm_keys *k, const struct gm_http_peer *peer, struct gm_str authorization,
 		     struct gm_identity *out, struct gm_err *err);
 void gm_keys_refused(struct gm_keys *k, const struct gm_http_peer *peer, int status);
-/* Writes the counts gathered so far; the collector calls it every now and then. */
-void gm_keys_flush_refused(struct gm_keys *k);
+/* Every few seconds: writes the counts gathered so far, and reads the keys again when that failed the last time. */
+void gm_keys_tick(struct gm_keys *k);
 
 /* expires_ms 0: never. On disk, with its audit row, when it returns. */
 int gm_keys_create(struct gm_keys *k, const struct gm_actor *actor, struct gm_str name, enum gm_role role,

@@ -183,6 +183,29 @@ static int load_keys(struct server *s, struct gm_err *err)
 	return 0;
 }
 
+/* The targets file is looked at, not watched: it is often a mounted ConfigMap, replaced by renaming folders. */
+static void look_at_targets_file(struct server *s)
+{
+	const char *path = gm_facts(&s->facts)->settings.targets_file;
+	struct stat now = { 0 };
+
+	if (!path[0])
+		return;
+	if (stat(path, &now) != 0) {
+		if (s->targets_file.st_ino)
+			gm_warn("the targets file is gone, keeping its targets", { "file", path });
+		s->targets_file = now;
+		return;
+	}
+	const bool same = now.st_ino == s->targets_file.st_ino && now.st_size == s->targets_file.st_size &&
+			  now.st_mtim.tv_sec == s->targets_file.st_mtim.tv_sec &&
+			  now.st_mtim.tv_nsec == s->targets_file.st_mtim.tv_nsec;
+	s->targets_file = now;
+	if (!same && s->looked)
+		gm_collector_reload(s->collector);
+	s->looked = true;
+}
+
 static int open_parts(struct server *s, struct gm_err *err)
 {
 	const struct gm_settings *conf = &gm_facts(&s->facts)->settings;
@@ -206,6 +229,8 @@ static int open_parts(struct server *s, struct gm_err *err)
 	int r = load_keys(s, err);
 	if (r)
 		return gm_err_wrap(err, "keys");
+	/* Before it is read: what changes from here on is news. */
+	look_at_targets_file(s);
 	const struct gm_collector_conf collector = { .clock = s->clock,
 						     .facts = &s->facts,
 						     .history = s->history,
@@ -283,16 +308,14 @@ static void say_where(struct server *s)
 		gm_warn("gpu.management.enabled is false: nothing is collected, what is stored is served");
 }
 
-static void audit_reload(struct server *s, const struct gm_option_list *keys)
+/* The values of these keys as an object. */
+static void values_json(const struct gm_options *o, const struct gm_option_list *keys, struct gm_buf *out)
 {
-	GM_AUTO(gm_buf_fini_p) struct gm_buf after = { 0 };
-	struct gm_err err;
 	struct gm_json w;
 
-	gm_json_init(&w, &after);
+	gm_json_init(&w, out);
 	gm_json_object(&w);
 	for (size_t i = 0; i < keys->count; i++) {
-		const struct gm_options *o = &gm_facts(&s->facts)->options;
 		const struct gm_option *row = gm_option_find(o, gm_str(keys->items[i]));
 		GM_AUTO(gm_buf_fini_p) struct gm_buf value = { 0 };
 		if (row)
@@ -301,10 +324,28 @@ static void audit_reload(struct server *s, const struct gm_option_list *keys)
 		gm_json_str(&w, gm_buf_str(&value));
 	}
 	gm_json_end_object(&w);
+}
+
+static void audit_reload(struct server *s, const struct gm_option_list *keys)
+{
+	GM_AUTO(gm_buf_fini_p) struct gm_buf before = { 0 }, after = { 0 };
+	struct gm_err err;
+
+	values_json(&s->newest->older->options, keys, &before);
+	values_json(&s->newest->options, keys, &after);
 	if (gm_recorder_auth_store(s->recorder) &&
-	    gm_keys_audit(s->keys, &(struct gm_actor){ 0 }, "config.reload", GM_STR("settings"), gm_str_n(NULL, 0),
+	    gm_keys_audit(s->keys, &(struct gm_actor){ 0 }, "config.reload", GM_STR("settings"), gm_buf_str(&before),
 			  gm_buf_str(&after), &err))
 		gm_warn_err("the reload could not be audited", &err);
+}
+
+/* Looked at every few seconds anyway; who renews a certificate and says so should not have to wait. */
+static void reload_certificate(struct server *s)
+{
+	struct gm_err err;
+
+	if (gm_facts(&s->facts)->settings.tls_cert_file[0] && gm_http_server_reload_tls(s->http, &err))
+		gm_error_err("certificate refused, the old one stays in use", &err);
 }
 
 static void reload(struct server *s)
@@ -314,6 +355,7 @@ static void reload(struct server *s)
 	struct gm_facts *f = gm_xalloc(sizeof(*f));
 	struct gm_err err;
 
+	reload_certificate(s);
 	if (gm_settings_reload(s->command, s->environment, &gm_facts(&s->facts)->options, &f->settings, &f->options,
 			       &changes, &warnings, &err)) {
 		gm_error_err("settings refused, the old ones stay in force", &err);
@@ -332,29 +374,6 @@ static void reload(struct server *s)
 	if (changes.live.count)
 		audit_reload(s, &changes.live);
 	gm_info("settings read again");
-}
-
-/* The targets file is looked at, not watched: it is often a mounted ConfigMap, replaced by renaming folders. */
-static void look_at_targets_file(struct server *s)
-{
-	const char *path = gm_facts(&s->facts)->settings.targets_file;
-	struct stat now = { 0 };
-
-	if (!path[0])
-		return;
-	if (stat(path, &now) != 0) {
-		if (s->targets_file.st_ino)
-			gm_warn("the targets file is gone, keeping its targets", { "file", path });
-		s->targets_file = now;
-		return;
-	}
-	const bool same = now.st_ino == s->targets_file.st_ino && now.st_size == s->targets_file.st_size &&
-			  now.st_mtim.tv_sec == s->targets_file.st_mtim.tv_sec &&
-			  now.st_mtim.tv_nsec == s->targets_file.st_mtim.tv_nsec;
-	s->targets_file = now;
-	if (!same && s->looked)
-		gm_collector_reload(s->collector);
-	s->looked = true;
 }
 
 /* False when it is time to stop. */
@@ -376,12 +395,11 @@ static void serve(struct server *s)
 {
 	struct pollfd fd = { .fd = s->signal_fd, .events = POLLIN };
 
-	look_at_targets_file(s);
 	for (;;) {
 		const int n = poll(&fd, 1, TICK_MS);
 		if (n > 0 && !take_signal(s))
 			return;
-		gm_keys_flush_refused(s->keys);
+		gm_keys_tick(s->keys);
 		look_at_targets_file(s);
 	}
 }
@@ -394,7 +412,7 @@ static void stop(struct server *s)
 	if (s->collector)
 		gm_collector_stop(s->collector);
 	if (s->keys)
-		gm_keys_flush_refused(s->keys);
+		gm_keys_tick(s->keys);
 	if (s->recorder && !gm_recorder_stop(s->recorder, WRITE_STOP_MS))
 		gm_warn("some samples were not written");
 	gm_http_server_free(s->http);

@@ -32,7 +32,7 @@ static int print_openapi(void)
 static int answer(const struct gm_command *command)
 {
 	GM_AUTO(gm_buf_fini_p) struct gm_buf out = { 0 };
-	struct gm_option_list warnings = { 0 };
+	GM_AUTO(gm_option_list_fini_p) struct gm_option_list warnings = { 0 };
 	struct gm_settings settings;
 	struct gm_options options = { 0 };
 	struct gm_err err;

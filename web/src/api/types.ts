@@ -47,7 +47,7 @@ export type Quality = Record<string, string>;
 export interface PodRef {
   namespace: string;
   pod: string;
-  container?: string;
+  container: string | null;
 }
 
 export interface MigInstance {
@@ -74,7 +74,7 @@ export interface Device {
   gpuIndex: number;
   model: string;
   variant: string | null;
-  productName: string;
+  productName: string | null;
   architecture: string | null;
   memoryTotalMiB: number | null;
   migCapable: boolean | null;
@@ -92,7 +92,7 @@ export interface Device {
   hourlyCost: number | null;
   currency: string;
   source: string;
-  sampledAt: string;
+  sampledAt: string | null;
   quality: Quality;
 }
 
@@ -126,7 +126,7 @@ export interface ScrapeTarget {
   state: 'up' | 'down' | 'pending';
   source: string;
   error: string | null;
-  since: string;
+  since: string | null;
 }
 
 export interface Me {

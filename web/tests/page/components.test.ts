@@ -205,7 +205,7 @@ describe('MigDiagram', () => {
     memoryTotalMiB: 9856,
     memoryUsedMiB: 4096,
     utilization: pod ? 40 : null,
-    pods: pod ? [{ namespace: 'ml', pod }] : [],
+    pods: pod ? [{ namespace: 'ml', pod, container: null }] : [],
     quality: pod ? {} : { utilization: 'unsupported' },
   });
   const profiles = [

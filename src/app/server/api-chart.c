@@ -72,6 +72,14 @@ static int read_query(const struct gm_http_request *req, int64_t now_ms, struct 
 	return 0;
 }
 
+/* How far apart the samples of a device lie, so that a chart is not finer than they are. */
+static int64_t sample_interval(const struct gm_api *api, const struct gm_device *d)
+{
+	const struct gm_settings *s = &gm_facts(api->facts)->settings;
+
+	return d->source == GM_PAGE_SIM ? s->simulate_interval_ms : s->collection_interval_ms;
+}
+
 static bool add_point(void *ctx, const struct gm_point *point)
 {
 	gm_chart_add(ctx, point->at_ms, point->value);
@@ -148,7 +156,6 @@ int gm_api_device_metrics(struct gm_http_request *req, struct gm_http_response *
 {
 	struct gm_api *api = ctx;
 	GM_API_SNAPSHOT(api);
-	const int64_t interval = gm_facts(api->facts)->settings.collection_interval_ms;
 	struct query q = { 0 };
 	struct subject subject = { 0 };
 	enum gm_tier tier = GM_TIER_MEMORY;
@@ -159,6 +166,7 @@ int gm_api_device_metrics(struct gm_http_request *req, struct gm_http_response *
 		r = read_query(req, gm_wall_ms(api->clock), &q, err);
 	if (r)
 		return r;
+	const int64_t interval = sample_interval(api, subject.device);
 	gm_json_init(&w, &res->body);
 	gm_json_object(&w);
 	for (size_t i = 0; i < q.count; i++) {

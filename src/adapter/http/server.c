@@ -55,13 +55,15 @@ struct gm_conn *gm_http_conn_of(struct MHD_Connection *mhd)
 
 static void conn_begin(struct gm_http_server *s, struct MHD_Connection *mhd, void **place)
 {
-	const union MHD_ConnectionInfo *address = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const union MHD_ConnectionInfo *fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const union MHD_ConnectionInfo *info;
 	struct gm_conn *conn = gm_xalloc(sizeof(*conn));
 
 	conn->server = s;
-	conn->fd = fd ? fd->connect_fd : -1;
-	conn->local = address && gm_http_peer_from(address->client_addr, &conn->peer);
+	/* One at a time: libmicrohttpd 1.0 answers every question in the same place. */
+	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+	conn->fd = info ? info->connect_fd : -1;
+	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	conn->local = info && gm_http_peer_from(info->client_addr, &conn->peer);
 	if (s->conf.is_local)
 		conn->local = s->conf.is_local(s->conf.ctx, conn->peer.address);
 	conn->peer.tls = s->tls != NULL;

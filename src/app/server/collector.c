@@ -312,6 +312,7 @@ static void publish(struct gm_collector *c)
 		gm_events_publish(c->conf.events, s);
 	}
 	flush_rows(c);
+	gm_history_expire(c->conf.history, gm_wall_ms(c->conf.clock));
 	if (c->events_held)
 		gm_warn("more devices changed at once", GM_LOG_INT("not_shown", c->events_held));
 	c->event_lines = c->events_held = 0;

@@ -50,7 +50,8 @@ struct shard {
 
 struct gm_history {
 	int64_t keep_ms;
-	struct gm_sample *scratch; /* BLOCK_SAMPLES; of the one thread that appends */
+	struct gm_sample *scratch; /* BLOCK_SAMPLES; of the one thread that appends, as the next */
+	unsigned expire_next;	   /* shard */
 	struct shard shards[SHARDS];
 };
 
@@ -165,7 +166,7 @@ static int64_t cutoff_of(const struct gm_history *h, int64_t last_ms)
 	return __builtin_sub_overflow(last_ms, h->keep_ms, &cutoff) ? INT64_MIN : cutoff;
 }
 
-static void insert_block(struct series *s, size_t at, struct block *take_block)
+static void push_block(struct series *s, struct block *take_block)
 {
 	if (s->block_count == s->block_capacity) {
 		size_t capacity = s->block_capacity + 2u;
@@ -176,9 +177,7 @@ static void insert_block(struct series *s, size_t at, struct block *take_block)
 		s->blocks = gm_xrealloc(s->blocks, capacity * sizeof(struct block *));
 		s->block_capacity = (uint16_t)capacity;
 	}
-	memmove(s->blocks + at + 1, s->blocks + at, (s->block_count - at) * sizeof(struct block *));
-	s->blocks[at] = take_block;
-	s->block_count++;
+	s->blocks[s->block_count++] = take_block;
 }
 
 static void tail_reset(struct series *s)
@@ -246,7 +245,7 @@ static void tail_seal(struct gm_history *h, struct series *s)
 		return;
 	for (; joined > 0; joined--)
 		block_unref(s->blocks[--s->block_count]);
-	insert_block(s, s->block_count, b);
+	push_block(s, b);
 }
 
 /* Worst row: time, layout and all fields new. */
@@ -325,51 +324,18 @@ static int64_t first_of(const struct series *s)
 	return s->block_count ? s->blocks[0]->first_ms : s->tail_count ? s->tail_first_ms : INT64_MAX;
 }
 
-/* How many of the samples make the next block: as many as rise in time, fit and are not too long a time together. */
-static size_t next_block(const struct gm_history *h, const struct gm_sample *samples, size_t count)
+void gm_history_expire(struct gm_history *h, int64_t now_ms)
 {
-	size_t n = 1;
-	while (n < count && n < BLOCK_SAMPLES && samples[n].at_ms > samples[n - 1].at_ms &&
-	       (n < TAIL_SAMPLES ||
-		(uint64_t)samples[n].at_ms - (uint64_t)samples[0].at_ms <= (uint64_t)h->keep_ms / BLOCK_SPANS))
-		n++;
-	return n;
-}
-
-void gm_history_prepend(struct gm_history *h, uint32_t series, const struct gm_sample *samples, size_t count)
-{
-	struct shard *sh = shard_of(h, series);
+	struct shard *sh = &h->shards[h->expire_next++ % SHARDS];
+	const int64_t cutoff = cutoff_of(h, now_ms);
+	struct gm_map_entry *e;
 	(void)pthread_mutex_lock(&sh->mu);
-	struct series *s = series_open(sh, series);
-	int64_t before = first_of(s);
-	bool empty = is_empty(s);
-	while (count > 0 && samples[count - 1].at_ms >= before)
-		count--;
-	if (empty && count > 0)
-		s->last_ms = samples[count - 1].at_ms;
-	int64_t cutoff = cutoff_of(h, s->last_ms), last = INT64_MIN;
-	for (size_t i = 0, at = 0, n; i < count; i += n) {
-		if (samples[i].at_ms < cutoff || (at > 0 && samples[i].at_ms <= last)) {
-			n = 1;
+	for (size_t i = 0; (e = gm_map_next(&sh->series, &i));) {
+		struct series *s = e->value;
+		if (s->last_ms >= cutoff)
 			continue;
-		}
-		n = next_block(h, samples + i, count - i);
-		last = samples[i + n - 1].at_ms;
-		struct block *b = block_new(samples + i, n);
-		if (b)
-			insert_block(s, at++, b);
-	}
-	count_again(sh, s);
-	(void)pthread_mutex_unlock(&sh->mu);
-}
-
-void gm_history_forget(struct gm_history *h, uint32_t series)
-{
-	struct shard *sh = shard_of(h, series);
-	(void)pthread_mutex_lock(&sh->mu);
-	struct series *s = gm_map_remove(&sh->series, key_of(&series));
-	if (s) {
 		uncount(sh, s);
+		(void)gm_map_remove(&sh->series, key_of(&s->id));
 		series_free(s);
 	}
 	(void)pthread_mutex_unlock(&sh->mu);

@@ -23,9 +23,11 @@ struct gm_history *gm_history_new(int64_t keep_ms);
 void gm_history_free(struct gm_history *h);
 /* Not newer than the last one of the series: false, nothing kept. Drops what is older than keep_ms before `sample`. */
 bool gm_history_append(struct gm_history *h, uint32_t series, const struct gm_sample *sample);
-/* Samples of an earlier run (from the store), in rising time, put before what is there; those not older are left out. */
-void gm_history_prepend(struct gm_history *h, uint32_t series, const struct gm_sample *samples, size_t count);
-void gm_history_forget(struct gm_history *h, uint32_t series);
+/*
+ * Forgets series that have nothing newer than keep_ms before now: of boards and MIG instances that are gone. Looks at a
+ * part of them each time, so it is called every second or so, by the thread that appends.
+ */
+void gm_history_expire(struct gm_history *h, int64_t now_ms);
 /* From when on the memory of this series is complete; INT64_MAX when it has nothing. */
 int64_t gm_history_since(struct gm_history *h, uint32_t series);
 

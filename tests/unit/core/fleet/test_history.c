@@ -64,7 +64,6 @@ static void test_an_unknown_series_has_nothing(void **state)
 	GM_AUTO(gm_history_free_p) struct gm_history *h = gm_history_new(HOUR);
 	assert_int_equal(read_all(h, 7, GM_FIELD_POWER, INT64_MIN, INT64_MAX), 0);
 	assert_true(gm_history_since(h, 7) == INT64_MAX);
-	gm_history_forget(h, 7);
 	struct gm_err err;
 	assert_int_equal(gm_history_read(h, 7, GM_FIELD_COUNT, 0, 1, collect, &points, &err), GM_ERR_INVALID);
 	assert_int_equal(stats(h).series, 0);
@@ -145,36 +144,14 @@ static void test_reading_stops_when_told(void **state)
 	}
 }
 
-static void test_earlier_samples_go_before(void **state)
+/* All parts of it. */
+static void expire(struct gm_history *h, int64_t now_ms)
 {
-	static struct gm_sample old[500];
-	(void)state;
-	GM_AUTO(gm_history_free_p) struct gm_history *h = gm_history_new(HOUR);
-	for (int i = 0; i < 500; i++)
-		old[i] = power_at(T0 - 500 * 10000 + i * 10000, i);
-	struct gm_sample s = power_at(T0 - 95000, 1000);
-	assert_true(gm_history_append(h, 1, &s));
-	gm_history_prepend(h, 1, old, 500);
-	/* From an hour before the newest on, up to the one that was there. */
-	size_t n = read_all(h, 1, GM_FIELD_POWER, INT64_MIN, INT64_MAX);
-	assert_int_equal(points.p[n - 1].value, 1000);
-	assert_int_equal(points.p[n - 2].value, 490);
-	assert_int_equal(n, 361);
-	assert_int_equal(gm_history_since(h, 1), points.p[0].at_ms);
-	gm_history_prepend(h, 1, old, 500); /* all not older now: nothing */
-	assert_int_equal(read_all(h, 1, GM_FIELD_POWER, INT64_MIN, INT64_MAX), n);
-	/* Into an empty series; later ones follow. */
-	gm_history_prepend(h, 2, old, 500);
-	assert_int_equal(read_all(h, 2, GM_FIELD_POWER, INT64_MIN, INT64_MAX), 361);
-	assert_false(gm_history_append(h, 2, &old[499]));
-	s = power_at(T0, 7);
-	assert_true(gm_history_append(h, 2, &s));
-	assert_int_equal(read_all(h, 2, GM_FIELD_POWER, T0 - 10000, T0 + 1), 2);
-	gm_history_prepend(h, 3, old, 0);
-	assert_true(gm_history_since(h, 3) == INT64_MAX);
+	for (int i = 0; i < 64; i++)
+		gm_history_expire(h, now_ms);
 }
 
-static void test_forgetting_gives_the_memory_back(void **state)
+static void test_series_that_ended_give_their_memory_back(void **state)
 {
 	(void)state;
 	GM_AUTO(gm_history_free_p) struct gm_history *h = gm_history_new(HOUR);
@@ -188,8 +165,14 @@ static void test_forgetting_gives_the_memory_back(void **state)
 	assert_int_equal(stats(h).series, 200);
 	assert_int_equal(stats(h).samples, 200 * 70);
 	uint64_t full = stats(h).bytes;
-	for (uint32_t series = 1; series <= 200; series++)
-		gm_history_forget(h, series);
+	expire(h, T0 + HOUR + 69 * 1000);
+	assert_int_equal(stats(h).series, 200); /* an hour, and not more */
+	struct gm_sample on = power_at(T0 + HOUR, 1);
+	assert_true(gm_history_append(h, 9, &on));
+	expire(h, T0 + HOUR + 70 * 1000);
+	assert_int_equal(stats(h).series, 1);
+	assert_int_equal(read_all(h, 9, GM_FIELD_POWER, INT64_MIN, INT64_MAX), 71);
+	expire(h, T0 + 3 * HOUR);
 	struct gm_history_stats s = stats(h);
 	assert_int_equal(s.series, 0);
 	assert_int_equal(s.samples, 0);
@@ -301,10 +284,10 @@ static void test_readers_beside_the_writer(void **state)
 	for (int i = 0; i < 400; i++) {
 		for (uint32_t series = 1; series <= 80; series++) {
 			struct gm_sample p = power_at(T0 + i * 5000, T0 + i * 5000);
-			assert_true(gm_history_append(h, series, &p));
-			if (series == 13 && i % 100 == 99)
-				gm_history_forget(h, series);
+			if (series % 13 || i < 100 || i > 300)
+				assert_true(gm_history_append(h, series, &p));
 		}
+		gm_history_expire(h, T0 + i * 5000);
 	}
 	atomic_store(&s.stop, true);
 	for (size_t i = 0; i < GM_LEN(threads); i++)
@@ -319,8 +302,7 @@ int main(void)
 		cmocka_unit_test(test_only_newer_samples_are_kept),
 		cmocka_unit_test(test_it_gives_back_what_was_put_in),
 		cmocka_unit_test(test_reading_stops_when_told),
-		cmocka_unit_test(test_earlier_samples_go_before),
-		cmocka_unit_test(test_forgetting_gives_the_memory_back),
+		cmocka_unit_test(test_series_that_ended_give_their_memory_back),
 		cmocka_unit_test(test_an_hour_of_a_busy_board_takes_few_bytes),
 		cmocka_unit_test(test_rows_come_back),
 		cmocka_unit_test(test_readers_beside_the_writer),

@@ -94,6 +94,36 @@ static int read_runs(struct filling *f, struct gm_err *err)
 	return r;
 }
 
+/*
+ * Ends the range where the data do, which may be ahead of the clock when that was set back: the way to the year 9999 is a
+ * long one, hour by hour.
+ */
+static int cut_range(struct filling *f, int64_t now_ms, struct gm_err *err)
+{
+	static const struct {
+		enum gm_sql sql;
+		int shift;
+		int64_t unit_ms;
+	} kinds[] = {
+		{ GM_SQL_BLOCK_LAST, 32, GM_HOUR_MS },
+		{ GM_SQL_RUN_LAST_HOUR, 0, GM_HOUR_MS },
+		{ GM_SQL_JOURNAL_NEWEST, 0, 1 },
+	};
+	int64_t end_ms = now_ms + GM_HOUR_MS;
+
+	for (size_t i = 0; i < GM_LEN(kinds); i++) {
+		int64_t v = 0;
+		const int r = gm_db_value(f->reader->db, kinds[i].sql, NULL, 0, &v, err);
+		if (r < 0)
+			return r;
+		v = ((v >> kinds[i].shift) + 1) * kinds[i].unit_ms;
+		if (r == 1 && v > end_ms)
+			end_ms = v;
+	}
+	f->until_ms = f->until_ms < end_ms ? f->until_ms : end_ms;
+	return 0;
+}
+
 static int find_pending_day(struct filling *f, struct gm_err *err)
 {
 	static const struct {
@@ -376,7 +406,9 @@ int gm_store_chart(void *ctx, uint32_t series, struct gm_chart *c, int64_t until
 		int r = gm_store_reader_take(s, &f.reader, err);
 		if (r)
 			return r;
-		r = fill(&f, err);
+		r = cut_range(&f, gm_wall_ms(s->conf.clock), err);
+		if (!r)
+			r = fill(&f, err);
 		gm_store_reader_give(s, f.reader);
 		if (r)
 			return r;

@@ -43,6 +43,8 @@ SELECT samples, id FROM journal WHERE id > ?1 ORDER BY id LIMIT 1;
 SELECT count(*), min(first_ms), max(last_ms) FROM journal;
 -- name: journal_oldest
 SELECT last_ms FROM journal ORDER BY last_ms LIMIT 1;
+-- name: journal_newest
+SELECT last_ms FROM journal ORDER BY last_ms DESC LIMIT 1;
 -- name: journal_delete
 DELETE FROM journal WHERE id IN (SELECT id FROM journal WHERE id <= ?1 ORDER BY id LIMIT ?2);
 

@@ -237,6 +237,27 @@ static void test_clock_steps(void **state)
 		    (int64_t[]){ T0 - 365 * DAY }, 1);
 }
 
+/* Days and hours of eight thousand years would take minutes, with a transaction open all the time. */
+static void test_a_range_ends_where_the_data_do(void **state)
+{
+	struct place *p = *state;
+	GM_AUTO(gm_chart_fini_p) struct gm_chart c = { 0 };
+	const int64_t last = INT64_C(253402300799000), ahead = T0 + 20 * HOUR;
+	enum gm_tier tier;
+	uint64_t count = 0;
+
+	append_range(p, 1, 1, T0, MINUTE, 30);
+	settle(p, T0 + 2 * HOUR);
+	append_one(p, 1, ahead);
+	assert_ok(gm_chart_init(&c, GM_FIELD_ENERGY, 0, last, 3000 * DAY, 0, err));
+	assert_ok(fleet(p)->chart(fleet(p)->ctx, 1, &c, c.to_ms, &tier, err));
+	for (size_t i = 0; i < c.count; i++)
+		count += c.buckets[i].count;
+	assert_int_equal(tier, GM_TIER_1D);
+	assert_int_equal(count, 31);
+	assert_ok(fleet(p)->chart(fleet(p)->ctx, 2, &c, c.to_ms, &tier, err));
+}
+
 static void test_more_than_a_block_takes(void **state)
 {
 	struct place *p = *state;
@@ -399,6 +420,7 @@ int main(void)
 		TEST(test_rows_out_of_range_are_refused),
 		TEST(test_retention_deletes_in_small_steps),
 		TEST(test_clock_steps),
+		TEST(test_a_range_ends_where_the_data_do),
 		TEST(test_more_than_a_block_takes),
 		TEST(test_recent_gives_whole_samples),
 		TEST(test_series_are_kept),

@@ -8,6 +8,8 @@
 #define BACK_MS (INT64_C(10) * 60 * 1000)
 #define RIVAL_GAP_INTERVALS 5
 #define SLOWDOWN_C_MAX 200
+/* What the store knows of when a board was last seen: after a start it decides whether the board is still shown. */
+#define TELL_EVERY_MS (INT64_C(6) * 3600 * 1000)
 
 /* A device of the page whose values are taken. */
 struct accepted {
@@ -234,7 +236,7 @@ static void take_facts(struct round *r, const struct accepted *a)
 	take_source(r, d, before);
 	if (changed || series)
 		(void)gm_fleet_device_price(r->f, d);
-	if (series)
+	if (series || d->seen_at_ms - d->told_at_ms >= TELL_EVERY_MS)
 		gm_fleet_tell_series(r->f, d, NULL);
 	bool ids = series && before;
 	gm_shared_unref(before);

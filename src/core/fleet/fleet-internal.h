@@ -89,6 +89,7 @@ struct fleet_device {
 	struct gm_health_memory health_memory;
 	GM_VEC(struct fleet_rival) rivals;
 	int64_t first_seen_ms, seen_at_ms; /* by the times of pages */
+	int64_t told_at_ms;		   /* seen_at_ms as the store last heard it */
 	int64_t sample_at_ms, back_at_ms;
 	int64_t interval_ms; /* of the source in force when it last spoke */
 	int64_t slowdown_c;
@@ -181,7 +182,7 @@ void gm_fleet_device_return(struct gm_fleet *f, struct fleet_device *d);
 void gm_fleet_device_serve(struct fleet_device *d, struct fleet_source *source);
 /* Asks the configuration; true when something is different. */
 bool gm_fleet_device_price(struct gm_fleet *f, struct fleet_device *d);
-void gm_fleet_tell_series(struct gm_fleet *f, const struct fleet_device *d, const struct fleet_layout_item *instance);
+void gm_fleet_tell_series(struct gm_fleet *f, struct fleet_device *d, const struct fleet_layout_item *instance);
 
 /* The first page is here: what the store knew was all told. */
 void gm_fleet_restored(struct gm_fleet *f);

@@ -140,8 +140,10 @@ void gm_fleet_device_judge(struct gm_fleet *f, struct fleet_device *d, uint32_t 
 		     (struct gm_fleet_event){ .kind = GM_EVENT_HEALTH, .at_ms = at_ms, .from = from, .to = d->health });
 }
 
-void gm_fleet_tell_series(struct gm_fleet *f, const struct fleet_device *d, const struct fleet_layout_item *instance)
+void gm_fleet_tell_series(struct gm_fleet *f, struct fleet_device *d, const struct fleet_layout_item *instance)
 {
+	if (!instance)
+		d->told_at_ms = d->seen_at_ms;
 	if (!f->listener.series)
 		return;
 	struct gm_series_def def = {
@@ -318,7 +320,7 @@ static int restore_board(struct gm_fleet *f, const struct gm_series_def *def, st
 		return gm_fail(err, GM_ERR_TOO_LARGE, "more than %d devices", GM_FLEET_DEVICES_MAX);
 	struct fleet_device *d = gm_fleet_device_new(f, uuid, def->series);
 	d->first_seen_ms = def->first_seen_ms;
-	d->seen_at_ms = def->last_seen_ms;
+	d->seen_at_ms = d->told_at_ms = def->last_seen_ms;
 	d->never_seen = true;
 	d->phase = FLEET_SILENT;
 	d->reasons = GM_REASON(NEVER_SEEN);

@@ -518,6 +518,19 @@ static void test_restored_device_is_unknown_until_a_source_speaks(void **state)
 	assert_int_equal(w.series.items[0].series, 42);
 }
 
+static void test_the_store_hears_now_and_then_when_a_board_was_seen(void **state)
+{
+	(void)state;
+	dcgm(A, "worker-01", "GPU-a", T0);
+	assert_int_equal(w.series.count, 1);
+	dcgm(A, "worker-01", "GPU-a", T0 + 6 * HOUR - 1);
+	assert_int_equal(w.series.count, 1);
+	dcgm(A, "worker-01", "GPU-a", T0 + 6 * HOUR);
+	assert_int_equal(w.series.count, 2);
+	assert_int_equal(w.series.items[1].series, w.series.items[0].series);
+	assert_int_equal(w.series.items[1].last_seen_ms, T0 + 6 * HOUR);
+}
+
 static void test_restoring_twice_fails(void **state)
 {
 	(void)state;
@@ -725,6 +738,7 @@ int main(void)
 		RULE(test_step_back_that_does_not_last_is_forgotten),
 		RULE(test_page_beyond_the_limits_is_refused_whole),
 		RULE(test_fleet_has_at_most_200000_devices),
+		RULE(test_the_store_hears_now_and_then_when_a_board_was_seen),
 		RULE(test_restored_device_is_unknown_until_a_source_speaks),
 		RULE(test_restoring_twice_fails),
 		RULE(test_gone_devices_are_remembered_up_to_a_limit),

@@ -201,8 +201,9 @@ static void put_value(struct gm_page_reader *r, const struct gm_series_rule *rul
 		return;
 	}
 	sample = sample_of(r, line->slot);
-	if (rule->add && gm_sample_has(sample, rule->what))
-		value += sample->value[rule->what];
+	if (rule->add && gm_sample_has(sample, rule->what) &&
+	    __builtin_add_overflow(value, sample->value[rule->what], &value))
+		value = INT64_MAX;
 	gm_sample_set(sample, rule->what, value, line->validity, line->source);
 }
 

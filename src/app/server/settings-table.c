@@ -8,11 +8,14 @@
 
 /* Rules on one value. The empty text never comes here: it is "not set". */
 
+/* No board costs a million an hour, and the sum over 200,000 boards stays far from overflow. */
+#define RATE_MAX (INT64_C(1000000) * GM_MICROS)
+
 static int check_rate(struct gm_str value, struct gm_err *err)
 {
 	int64_t micros;
 
-	if (!gm_money_parse(value, &micros) || micros < 0)
+	if (!gm_money_parse(value, &micros) || micros < 0 || micros > RATE_MAX)
 		return gm_fail(err, GM_ERR_INVALID, "'%.*s' is not an amount such as 8.0", GM_STR_ARG(value));
 	return 0;
 }

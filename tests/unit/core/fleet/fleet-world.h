@@ -97,6 +97,7 @@ struct told {
 };
 struct told_series {
 	uint32_t series;
+	int64_t last_seen_ms;
 	char id[64], uuid[64], profile[32];
 	int index, gi_id;
 };
@@ -135,7 +136,9 @@ static inline void world_series(void *ctx, const struct gm_series_def *def)
 {
 	struct world *w = ctx;
 	struct told_series *t = gm_vec_add(&w->series);
-	*t = (struct told_series){ .series = def->series, .index = def->index, .gi_id = def->gi_id };
+	*t = (struct told_series){
+		.series = def->series, .last_seen_ms = def->last_seen_ms, .index = def->index, .gi_id = def->gi_id
+	};
 	(void)gm_str_copy(gm_str(def->id), t->id, sizeof(t->id));
 	(void)gm_str_copy(gm_str(def->uuid), t->uuid, sizeof(t->uuid));
 	(void)gm_str_copy(gm_str(def->profile ? def->profile : ""), t->profile, sizeof(t->profile));

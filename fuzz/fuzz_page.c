@@ -37,7 +37,8 @@ static void check_page(const struct gm_page *page)
 	for (size_t i = 0; i < page->device_count; i++) {
 		const struct gm_obs_device *d = &page->devices[i];
 
-		must(d->uuid.n > 0 && d->instances_first == instances && d->instances_count <= GM_PAGE_INSTANCES_MAX);
+		must(d->uuid.n > 0 && d->instances_first == instances &&
+		     d->instances_count <= GM_PAGE_DEVICE_INSTANCES_MAX);
 		must(d->pods_first + d->pods_count <= page->pod_count);
 		must(d->memory_total_bytes >= -1);
 		check_sample(&d->sample);

@@ -117,9 +117,9 @@ static int find_instance(struct builder *b, const struct gm_series *s, uint16_t 
 	if (i == 0) {
 		struct builder_device *d = &b->devices.items[device];
 
-		if (d->instances == GM_PAGE_INSTANCES_MAX)
+		if (d->instances == GM_PAGE_DEVICE_INSTANCES_MAX)
 			return gm_fail(err, GM_ERR_TOO_LARGE, "device %.*s: more than %d MIG instances",
-				       GM_STR_ARG(s->uuid), GM_PAGE_INSTANCES_MAX);
+				       GM_STR_ARG(s->uuid), GM_PAGE_DEVICE_INSTANCES_MAX);
 		d->instances++;
 		d->facts.mig_mode = GM_MIG_ON;
 		it = &gm_vec_add(&b->instances)->facts;

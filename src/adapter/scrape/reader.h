@@ -29,10 +29,9 @@ struct gm_page_cache;
 void gm_page_cache_free(struct gm_page_cache *cache);
 size_t gm_page_cache_bytes(const struct gm_page_cache *cache);
 
-#define GM_PAGE_DEVICES_MAX 64
-#define GM_PAGE_INSTANCES_MAX 16 /* a device */
-#define GM_PAGE_PODS_MAX 4096	 /* a page */
-#define GM_PAGE_LINES_MAX 65536	 /* of the known families; others cost nothing and do not count */
+/* Beside those of core/fleet/page.h. */
+#define GM_PAGE_PODS_MAX 4096	/* a page */
+#define GM_PAGE_LINES_MAX 65536 /* of the known families; others cost nothing and do not count */
 #define GM_PAGE_BAD_LINES_MAX 100
 
 struct gm_page_read {

@@ -8,7 +8,6 @@
 /* GET /gpu/devices/{id}/metrics: from memory where memory is complete, from the store before that. */
 
 #define METRICS_MAX 8
-#define DEFAULT_METRICS "utilization,memoryUsedMiB,temperature,powerWatts"
 
 struct query {
 	const struct gm_value_def *metrics[METRICS_MAX];
@@ -146,9 +145,8 @@ static void write_head(struct gm_json *w, const struct subject *s, const struct 
 	gm_json_kcstr(w, "step", step);
 	gm_json_key(w, "timestamps");
 	gm_json_array(w);
-	const int64_t first = c->from_ms - c->from_ms % c->step_ms;
 	for (size_t i = 0; i < c->count; i++)
-		gm_json_fixed(w, first + (int64_t)i * c->step_ms, 3);
+		gm_json_fixed(w, c->from_ms + (int64_t)i * c->step_ms, 3);
 	gm_json_end_array(w);
 }
 

@@ -468,10 +468,7 @@ static void write_model(struct gm_json *w, const struct gm_variant *v, uint32_t 
 	};
 	for (size_t i = 0; i < GM_LEN(numbers); i++) {
 		gm_json_key_n(w, numbers[i].name, strlen(numbers[i].name));
-		if (numbers[i].v < 0)
-			gm_json_null(w);
-		else
-			gm_json_i64(w, numbers[i].v);
+		gm_render_number(w, numbers[i].v);
 	}
 	gm_json_kbool(w, "fp8", v->fp8);
 	gm_json_kbool(w, "bf16", v->bf16);

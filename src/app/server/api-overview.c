@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "app/server/render.h"
 #include "base/alloc.h"
 
 /* The overview is asked for far more often than it changes: one rendering serves all until something it shows moves. */
@@ -92,30 +93,17 @@ static void cluster_fields(struct gm_json *w, const struct gm_snapshot *s)
 
 static void sum_fields(struct gm_json *w, const struct gm_totals *t, const char *currency)
 {
-	gm_json_key(w, "health");
-	gm_json_object(w);
-	for (int h = 0; h < GM_HEALTH_COUNT; h++) {
-		const char *name = gm_health_name((enum gm_health)h);
-		gm_json_key_n(w, name, strlen(name));
-		gm_json_i64(w, t->health[h]);
-	}
-	gm_json_end_object(w);
-	gm_json_ki64(w, "memoryTotalMiB", t->memory_total_bytes / 1048576);
+	gm_render_health(w, t);
+	gm_json_ki64(w, "memoryTotalMiB", t->memory_total_bytes / GM_MIB);
 	gm_json_key(w, "memoryUsedMiB");
-	if (t->memory_count)
-		gm_json_i64(w, t->memory_used_bytes / 1048576);
-	else
-		gm_json_null(w);
+	gm_render_mib(w, t->memory_count ? t->memory_used_bytes : -1);
 	gm_json_key(w, "powerWatts");
 	if (t->power_count)
 		gm_json_fixed(w, t->power_mw, 3);
 	else
 		gm_json_null(w);
 	gm_json_key(w, "costPerHour");
-	if (t->priced)
-		gm_json_fixed(w, t->hourly_micros, 6);
-	else
-		gm_json_null(w);
+	gm_render_micros(w, t->priced ? t->hourly_micros : -1);
 	gm_json_kcstr(w, "currency", currency);
 	gm_json_ki64(w, "unpricedDevices", t->devices - t->priced);
 	gm_json_ki64(w, "unmeasuredDevices", t->devices - t->utilization_count);

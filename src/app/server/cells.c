@@ -12,6 +12,12 @@ static uint8_t clamped(int64_t v)
 	return (uint8_t)(v < 0 ? 0 : v > 254 ? 254 : v);
 }
 
+/* Rounded; whole > 0. */
+static uint8_t percent_of(int64_t part, int64_t whole)
+{
+	return clamped((int64_t)(((__int128)part * 100 + whole / 2) / whole));
+}
+
 static bool device_held(const struct gm_device *d)
 {
 	bool held = d->pod_count > 0;
@@ -48,7 +54,7 @@ struct gm_cell gm_cell_of(const struct gm_device *d)
 	if (gm_sample_has(s, GM_FIELD_TEMPERATURE))
 		c.temperature = clamped((s->value[GM_FIELD_TEMPERATURE] + 5) / 10);
 	if (gm_sample_has(s, GM_FIELD_MEMORY_USED) && d->memory_total_bytes > 0)
-		c.memory = clamped(s->value[GM_FIELD_MEMORY_USED] / (d->memory_total_bytes / 100 + 1));
+		c.memory = percent_of(s->value[GM_FIELD_MEMORY_USED], d->memory_total_bytes);
 	c.flags = (uint8_t)((d->mig_mode == GM_MIG_ON ? GM_CELL_MIG : 0) | (d->managed ? GM_CELL_MANAGED : 0) |
 			    (device_held(d) ? GM_CELL_HELD : 0) | (d->source == GM_PAGE_SIM ? GM_CELL_SIMULATED : 0));
 	return c;
@@ -169,7 +175,7 @@ void gm_cells_write_columns(struct gm_buf *out, const struct gm_snapshot *s)
 	for (size_t i = 0; i < n; i++)
 		scratch[i] = s->devices[i]->memory_total_bytes < 0
 				     ? 0
-				     : (uint32_t)(s->devices[i]->memory_total_bytes / 1048576);
+				     : (uint32_t)(s->devices[i]->memory_total_bytes / GM_MIB);
 	gm_json_key(&w, "memoryTotalMiB");
 	gm_json_base64(&w, scratch, n * sizeof(uint32_t));
 	for (size_t c = 0; c < GM_LEN(columns); c++)

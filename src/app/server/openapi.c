@@ -3,6 +3,7 @@
 
 #include "app/server/values.h"
 #include "base/json.h"
+#include "core/auth/auth.h"
 
 static void write_ref(struct gm_json *w, const char *schema)
 {
@@ -325,10 +326,6 @@ static void write_operation(struct gm_json *w, const struct gm_route *r)
 					       [GM_HTTP_PUT] = "put",
 					       [GM_HTTP_PATCH] = "patch",
 					       [GM_HTTP_DELETE] = "delete" };
-	static const char *const roles[] = { [GM_ROLE_NONE] = "none",
-					     [GM_ROLE_VIEWER] = "viewer",
-					     [GM_ROLE_OPERATOR] = "operator",
-					     [GM_ROLE_ADMIN] = "admin" };
 
 	gm_json_key_str(w, gm_str(methods[r->method]));
 	gm_json_object(w);
@@ -340,7 +337,7 @@ static void write_operation(struct gm_json *w, const struct gm_route *r)
 	gm_json_kcstr(w, "summary", r->summary);
 	if (r->description)
 		gm_json_kcstr(w, "description", r->description);
-	gm_json_kcstr(w, "x-least-role", roles[r->role]);
+	gm_json_kcstr(w, "x-least-role", gm_role_name(r->role));
 	gm_json_key(w, "security");
 	gm_json_array(w);
 	if (r->role != GM_ROLE_NONE) {

@@ -11,21 +11,20 @@ struct rendering {
 	char bytes[];
 };
 
-/* Texts that a source may leave out: "" is null on the wire. */
-static void text_or_null(struct gm_json *w, const char *s)
+void gm_render_text(struct gm_json *w, const char *s)
 {
 	gm_json_cstr(w, s && s[0] ? s : NULL);
 }
 
-static void mib_or_null(struct gm_json *w, int64_t bytes)
+void gm_render_mib(struct gm_json *w, int64_t bytes)
 {
 	if (bytes < 0)
 		gm_json_null(w);
 	else
-		gm_json_i64(w, bytes / 1048576);
+		gm_json_i64(w, bytes / GM_MIB);
 }
 
-static void number_or_null(struct gm_json *w, int64_t v)
+void gm_render_number(struct gm_json *w, int64_t v)
 {
 	if (v < 0)
 		gm_json_null(w);
@@ -50,31 +49,12 @@ void gm_render_pods(struct gm_json *w, const struct gm_pod_ref *pods, size_t cou
 		gm_json_kcstr(w, "namespace", pods[i].namespace_);
 		gm_json_kcstr(w, "pod", pods[i].pod);
 		gm_json_key(w, "container");
-		text_or_null(w, pods[i].container);
+		gm_render_text(w, pods[i].container);
 		gm_json_end_object(w);
 	}
 	gm_json_end_array(w);
 }
 
-static const char *page_kind_name(enum gm_page_kind kind)
-{
-	switch (kind) {
-	case GM_PAGE_DCGM:
-		return "dcgm";
-	case GM_PAGE_SIM:
-		return "sim";
-	case GM_PAGE_AGENT:
-		return "agent";
-	case GM_PAGE_UNKNOWN:
-		break;
-	}
-	return "none";
-}
-
-/*
- * A mode of "off" is no sign that there could be one: an exporter says it of boards without MIG too. The agent tells the
- * two apart.
- */
 static void mig_flags(struct gm_json *w, const struct gm_device *d)
 {
 	const bool switchable = d->mig_mode == GM_MIG_ON || (d->mig_mode == GM_MIG_OFF && d->source == GM_PAGE_AGENT);
@@ -115,7 +95,7 @@ static void device_identity(struct gm_json *w, const struct gm_device *d)
 	gm_json_kcstr(w, "model", d->model);
 	gm_json_kcstr(w, "variant", d->variant ? d->variant->id : NULL);
 	gm_json_key(w, "productName");
-	text_or_null(w, d->product_name);
+	gm_render_text(w, d->product_name);
 	gm_json_kcstr(w, "architecture", d->variant ? d->variant->architecture : NULL);
 }
 
@@ -136,7 +116,7 @@ static void device_fields(struct gm_json *w, const struct gm_device *d, const ch
 {
 	device_identity(w, d);
 	gm_json_key(w, "memoryTotalMiB");
-	mib_or_null(w, d->memory_total_bytes);
+	gm_render_mib(w, d->memory_total_bytes);
 	mig_flags(w, d);
 	gm_json_kbool(w, "managed", d->managed);
 	health_fields(w, d);
@@ -152,7 +132,7 @@ static void device_fields(struct gm_json *w, const struct gm_device *d, const ch
 	gm_json_key(w, "hourlyCost");
 	gm_render_micros(w, d->hourly_micros);
 	gm_json_kcstr(w, "currency", currency);
-	gm_json_kcstr(w, "source", page_kind_name(d->source));
+	gm_json_kcstr(w, "source", gm_page_kind_name(d->source));
 	gm_json_ktime(w, "sampledAt", d->sample.at_ms);
 	gm_values_quality(w, &d->sample, place);
 	derived_list(w, &d->sample);
@@ -208,10 +188,7 @@ void gm_render_mig_table(struct gm_json *w, const struct gm_variant *v)
 	}
 	gm_json_end_array(w);
 	gm_json_key(w, "migPlacementUnits");
-	if (t)
-		gm_json_i64(w, t->placement_units);
-	else
-		gm_json_null(w);
+	gm_render_number(w, t ? t->placement_units : -1);
 }
 
 void gm_render_device_detail(struct gm_json *w, const struct gm_device *d, const char *currency)
@@ -220,17 +197,17 @@ void gm_render_device_detail(struct gm_json *w, const struct gm_device *d, const
 	device_fields(w, d, currency, GM_VALUE_DETAIL);
 	gm_throttle_reasons_write(w, &d->sample);
 	gm_json_key(w, "driverVersion");
-	text_or_null(w, d->driver_version);
+	gm_render_text(w, d->driver_version);
 	gm_json_key(w, "pciBusId");
-	text_or_null(w, d->pci_bus_id);
+	gm_render_text(w, d->pci_bus_id);
 	gm_json_key(w, "serial");
-	text_or_null(w, d->serial);
+	gm_render_text(w, d->serial);
 	gm_json_ktime(w, "firstSeen", d->first_seen_ms);
 	gm_json_ktime(w, "lastSeen", d->last_seen_ms);
 	gm_json_key(w, "target");
-	text_or_null(w, d->target);
+	gm_render_text(w, d->target);
 	gm_json_key(w, "nominalMemoryGb");
-	number_or_null(w, d->variant ? d->variant->memory_gb : -1);
+	gm_render_number(w, d->variant ? d->variant->memory_gb : -1);
 	gm_render_mig_table(w, d->variant);
 	gm_json_end_object(w);
 }
@@ -256,10 +233,7 @@ static void instance_values(struct gm_json *w, const struct gm_sample *s)
 {
 	instance_utilization(w, s, false);
 	gm_json_key(w, "memoryUsedMiB");
-	if (gm_sample_has(s, GM_FIELD_MEMORY_USED))
-		gm_json_i64(w, s->value[GM_FIELD_MEMORY_USED] / 1048576);
-	else
-		gm_json_null(w);
+	gm_render_mib(w, gm_sample_has(s, GM_FIELD_MEMORY_USED) ? s->value[GM_FIELD_MEMORY_USED] : -1);
 	gm_json_key(w, "quality");
 	gm_json_object(w);
 	instance_utilization(w, s, true);
@@ -285,17 +259,29 @@ void gm_render_instance(struct gm_json *w, const struct gm_instance *i, const st
 	gm_json_ki64(w, "giId", i->gi_id);
 	gm_json_ki64(w, "ciId", i->ci_id);
 	gm_json_key(w, "uuid");
-	text_or_null(w, i->uuid);
+	gm_render_text(w, i->uuid);
 	gm_json_kcstr(w, "profile", i->profile);
 	gm_json_kstr(w, "profileId", gm_buf_str(&id));
 	gm_json_key(w, "placementStart");
-	number_or_null(w, i->placement_start);
+	gm_render_number(w, i->placement_start);
 	gm_json_key(w, "placementSize");
-	number_or_null(w, i->placement_size);
+	gm_render_number(w, i->placement_size);
 	gm_json_key(w, "memoryTotalMiB");
-	mib_or_null(w, i->memory_total_bytes);
+	gm_render_mib(w, i->memory_total_bytes);
 	instance_values(w, &i->sample);
 	gm_render_pods(w, i->pods, i->pod_count);
+	gm_json_end_object(w);
+}
+
+void gm_render_health(struct gm_json *w, const struct gm_totals *t)
+{
+	gm_json_key(w, "health");
+	gm_json_object(w);
+	for (int h = 0; h < GM_HEALTH_COUNT; h++) {
+		const char *name = gm_health_name((enum gm_health)h);
+		gm_json_key_n(w, name, strlen(name));
+		gm_json_i64(w, t->health[h]);
+	}
 	gm_json_end_object(w);
 }
 
@@ -310,23 +296,16 @@ void gm_render_node(struct gm_json *w, const struct gm_node *n, const char *curr
 	gm_json_ktime(w, "lastSeen", n->last_seen_ms);
 	gm_json_ki64(w, "gpuDevices", t->devices);
 	gm_json_ki64(w, "migInstances", t->gpu_instances);
-	gm_json_key(w, "health");
-	gm_json_object(w);
-	for (int h = 0; h < GM_HEALTH_COUNT; h++) {
-		const char *name = gm_health_name((enum gm_health)h);
-		gm_json_key_n(w, name, strlen(name));
-		gm_json_i64(w, t->health[h]);
-	}
-	gm_json_end_object(w);
+	gm_render_health(w, t);
 	gm_json_key(w, "utilization");
 	if (t->utilization_count)
 		gm_json_fixed(w, t->utilization_sum / (int64_t)t->utilization_count, 2);
 	else
 		gm_json_null(w);
 	gm_json_key(w, "memoryTotalMiB");
-	mib_or_null(w, t->memory_total_bytes);
+	gm_render_mib(w, t->memory_total_bytes ? t->memory_total_bytes : -1);
 	gm_json_key(w, "memoryUsedMiB");
-	mib_or_null(w, t->memory_count ? t->memory_used_bytes : -1);
+	gm_render_mib(w, t->memory_count ? t->memory_used_bytes : -1);
 	gm_json_key(w, "powerWatts");
 	if (t->power_count)
 		gm_json_fixed(w, t->power_mw, 3);

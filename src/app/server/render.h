@@ -18,6 +18,14 @@ void gm_render_instance(struct gm_json *w, const struct gm_instance *i, const st
 void gm_render_node(struct gm_json *w, const struct gm_node *n, const char *currency);
 /* The MIG profiles of the board's table, `migProfiles` and `migPlacementUnits`. */
 void gm_render_mig_table(struct gm_json *w, const struct gm_variant *v);
+/* "" or NULL is null on the wire: what a source may leave out. */
+void gm_render_text(struct gm_json *w, const char *s);
+/* Negative: null, not known. */
+void gm_render_number(struct gm_json *w, int64_t v);
+/* Bytes in whole MiB; negative: null. */
+void gm_render_mib(struct gm_json *w, int64_t bytes);
+/* `health`: how many devices are in which. */
+void gm_render_health(struct gm_json *w, const struct gm_totals *t);
 /* "name": micros as currency units, null when not known (negative). */
 void gm_render_micros(struct gm_json *w, int64_t micros);
 /* `pods`: [...] */

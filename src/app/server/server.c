@@ -252,11 +252,6 @@ static int open_parts(struct server *s, struct gm_err *err)
 	return 0;
 }
 
-static const char *text_or_null(const char *s)
-{
-	return s[0] ? s : NULL;
-}
-
 static int start_http(struct server *s, struct gm_err *err)
 {
 	const struct gm_settings *conf = &gm_facts(&s->facts)->settings;
@@ -282,8 +277,8 @@ static int start_http(struct server *s, struct gm_err *err)
 		.streams_max = (size_t)conf->max_streams,
 		.streams_per_address_max = (size_t)conf->max_streams_per_address,
 		.clock = s->clock,
-		.tls_cert_file = text_or_null(conf->tls_cert_file),
-		.tls_key_file = text_or_null(conf->tls_key_file),
+		.tls_cert_file = gm_setting_or_null(conf->tls_cert_file),
+		.tls_key_file = gm_setting_or_null(conf->tls_key_file),
 	};
 	r = gm_http_server_start(&http, &s->http, err);
 	if (!r)

@@ -87,6 +87,12 @@ struct gm_settings {
 	int log_format; /* enum gm_log_format */
 };
 
+/* A text for those who know "not set" as NULL. */
+static inline const char *gm_setting_or_null(const char *text)
+{
+	return text[0] ? text : NULL;
+}
+
 extern const struct gm_option gm_settings_table[];
 extern const size_t gm_settings_count;
 

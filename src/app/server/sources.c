@@ -9,6 +9,7 @@
 #include "adapter/scrape/scraper.h"
 #include "adapter/sim/feed.h"
 #include "adapter/sim/scenario.h"
+#include "app/server/render.h"
 #include "app/server/targets.h"
 #include "base/alloc.h"
 #include "base/vec.h"
@@ -86,11 +87,6 @@ static void count(struct gm_sources *s)
 	(void)pthread_mutex_unlock(&s->counts_mu);
 }
 
-static const char *text_or_null(const char *s)
-{
-	return s[0] ? s : NULL;
-}
-
 static struct gm_scrape_conf scrape_conf(const struct gm_settings *conf)
 {
 	return (struct gm_scrape_conf){
@@ -100,10 +96,10 @@ static struct gm_scrape_conf scrape_conf(const struct gm_settings *conf)
 		.page_max = (size_t)conf->max_page_bytes,
 		.one_at_a_time = !conf->parallel_processing,
 		.insecure = conf->insecure_skip_verify,
-		.access = { .bearer_file = text_or_null(conf->bearer_token_file),
-			    .ca_file = text_or_null(conf->ca_file),
-			    .cert_file = text_or_null(conf->client_cert_file),
-			    .key_file = text_or_null(conf->client_key_file) },
+		.access = { .bearer_file = gm_setting_or_null(conf->bearer_token_file),
+			    .ca_file = gm_setting_or_null(conf->ca_file),
+			    .cert_file = gm_setting_or_null(conf->client_cert_file),
+			    .key_file = gm_setting_or_null(conf->client_key_file) },
 	};
 }
 
@@ -229,18 +225,17 @@ static void write_row(struct gm_json *w, const struct target_row *t)
 {
 	gm_json_object(w);
 	gm_json_kcstr(w, "url", t->url);
-	gm_json_kcstr(w, "node", t->node && t->node[0] ? t->node : NULL);
+	gm_json_key(w, "node");
+	gm_render_text(w, t->node);
 	gm_json_kcstr(w, "cluster", t->cluster);
 	gm_json_kcstr(w, "state", t->state);
 	gm_json_kcstr(w, "source", t->source);
-	gm_json_kcstr(w, "error", t->error && t->error[0] ? t->error : NULL);
+	gm_json_key(w, "error");
+	gm_render_text(w, t->error);
 	gm_json_ktime(w, "since", t->since_ms);
 	gm_json_ktime(w, "lastScrape", t->last_ms);
 	gm_json_key(w, "durationMs");
-	if (t->duration_ms < 0)
-		gm_json_null(w);
-	else
-		gm_json_i64(w, t->duration_ms);
+	gm_render_number(w, t->duration_ms);
 	gm_json_ku64(w, "samples", t->samples);
 	gm_json_ku64(w, "scrapes", t->scrapes);
 	gm_json_ku64(w, "failures", t->failures);
@@ -253,10 +248,10 @@ static void write_sim(const struct gm_sources *s, struct gm_json *w, const struc
 		.url = t->target,
 		.node = t->node,
 		.cluster = s->cluster,
-		.state = !t->asked ? "pending"
-			 : t->up   ? "up"
-				   : "down",
-		.source = "sim",
+		.state = gm_target_state_name(!t->asked ? GM_TARGET_PENDING
+					      : t->up	? GM_TARGET_UP
+							: GM_TARGET_DOWN),
+		.source = gm_page_kind_name(GM_PAGE_SIM),
 		.error = t->error,
 		.since_ms = t->up ? t->up_since_ms : t->failing_since_ms,
 		.last_ms = t->last_attempt_ms,
@@ -267,15 +262,6 @@ static void write_sim(const struct gm_sources *s, struct gm_json *w, const struc
 	};
 
 	write_row(w, &row);
-}
-
-static const char *kind_name(enum gm_page_kind kind)
-{
-	static const char *const names[] = {
-		[GM_PAGE_UNKNOWN] = "none", [GM_PAGE_DCGM] = "dcgm", [GM_PAGE_SIM] = "sim", [GM_PAGE_AGENT] = "agent"
-	};
-
-	return names[kind];
 }
 
 /* A page of a list that is being written. */
@@ -306,7 +292,7 @@ static bool write_scraped(void *ctx, const struct gm_target_status *t)
 		.node = t->node,
 		.cluster = t->cluster,
 		.state = gm_target_state_name(t->state),
-		.source = kind_name(t->kind),
+		.source = gm_page_kind_name(t->kind),
 		.error = t->error,
 		.since_ms = t->since_ms,
 		.last_ms = t->last_ms,

@@ -8,17 +8,16 @@
 		.name = name_, .name_n = sizeof(name_) - 1, .field = GM_FIELD_##field_, .unit = unit_,                 \
 		.decimals = decimals_, .divide = divide_, .place = GM_VALUE_##place_, .help = help_                    \
 	}
-#define MIB INT64_C(1048576)
 
 const struct gm_value_def gm_value_table[] = {
 	V("utilization", UTILIZATION, "percent", 2, 1, ITEM,
 	  "Share of time in which work ran; of a MIG board the mean of its slices"),
-	V("memoryUsedMiB", MEMORY_USED, "mebibytes", 0, MIB, ITEM, "Frame buffer in use"),
+	V("memoryUsedMiB", MEMORY_USED, "mebibytes", 0, GM_MIB, ITEM, "Frame buffer in use"),
 	V("temperature", TEMPERATURE, "celsius", 1, 1, ITEM, "GPU core temperature"),
 	V("powerWatts", POWER, "watts", 3, 1, ITEM, "Board power draw"),
 	V("smClockMHz", SM_CLOCK, "megahertz", 0, 1, ITEM, "SM clock"),
-	V("memoryFreeMiB", MEMORY_FREE, "mebibytes", 0, MIB, DETAIL, "Frame buffer free"),
-	V("memoryReservedMiB", MEMORY_RESERVED, "mebibytes", 0, MIB, DETAIL, "Frame buffer kept by the driver"),
+	V("memoryFreeMiB", MEMORY_FREE, "mebibytes", 0, GM_MIB, DETAIL, "Frame buffer free"),
+	V("memoryReservedMiB", MEMORY_RESERVED, "mebibytes", 0, GM_MIB, DETAIL, "Frame buffer kept by the driver"),
 	V("memoryTemperature", MEMORY_TEMPERATURE, "celsius", 1, 1, DETAIL, "Memory temperature"),
 	V("powerLimitWatts", POWER_LIMIT, "watts", 3, 1, DETAIL, "Power limit in force"),
 	V("energyJoules", ENERGY, "joules", 3, 1, DETAIL, "Energy since the driver was loaded"),

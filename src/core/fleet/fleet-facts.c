@@ -6,7 +6,6 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 
-#define MIB (INT64_C(1) << 20)
 #define ID_TAIL 32 /* "-GPU-" or "-MIG-", two numbers, NUL */
 
 /* Copies texts one behind the other into the tail of a block that was measured before. */
@@ -49,7 +48,7 @@ static struct gm_str model_of(const struct fleet_facts_news *n, const struct gm_
 static struct fleet_facts *facts_new(const char *uuid, const struct fleet_facts_news *n, const char *id)
 {
 	GM_AUTO(gm_buf_fini_p) struct gm_buf made = { 0 };
-	int64_t memory_mib = n->memory_told < 0 ? -1 : n->memory_told / MIB;
+	int64_t memory_mib = n->memory_told < 0 ? -1 : n->memory_told / GM_MIB;
 	const struct gm_variant *variant = n->product_name.n ? gm_catalog_match(n->product_name, memory_mib) : NULL;
 	const struct gm_str texts[] = { gm_str(id),	 gm_str(uuid),	    model_of(n, variant, &made),
 					n->product_name, n->driver_version, n->pci_bus_id,
@@ -68,8 +67,8 @@ static struct fleet_facts *facts_new(const char *uuid, const struct fleet_facts_
 	f->variant = variant;
 	f->index = n->index;
 	f->memory_told = n->memory_told;
-	f->memory_total =
-		n->memory_told >= 0 || !variant || variant->memory_mib < 0 ? n->memory_told : variant->memory_mib * MIB;
+	f->memory_total = n->memory_told >= 0 || !variant || variant->memory_mib < 0 ? n->memory_told
+										     : variant->memory_mib * GM_MIB;
 	return f;
 }
 
@@ -268,7 +267,7 @@ static void item_finish(const struct fleet_device *d, struct fleet_layout_item *
 	it->known = v && v->mig && t->profile.n ? gm_mig_profile_find(v->mig, t->profile) : NULL;
 	it->memory_total = it->memory_told >= 0 || !it->known || it->known->memory_mib < 0
 				   ? it->memory_told
-				   : it->known->memory_mib * MIB;
+				   : it->known->memory_mib * GM_MIB;
 }
 
 static struct fleet_layout *layout_new(const struct fleet_device *d, const struct item_draft *drafts, size_t count)

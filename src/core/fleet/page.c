@@ -6,6 +6,14 @@
 #define CONTROL_END 0x20
 #define DELETE 0x7f
 
+const char *gm_page_kind_name(enum gm_page_kind kind)
+{
+	static const char *const names[] = {
+		[GM_PAGE_UNKNOWN] = "none", [GM_PAGE_DCGM] = "dcgm", [GM_PAGE_SIM] = "sim", [GM_PAGE_AGENT] = "agent"
+	};
+	return (unsigned)kind < GM_LEN(names) ? names[kind] : names[GM_PAGE_UNKNOWN];
+}
+
 /* Nearly every text is plain ASCII: one pass over it settles that. */
 static bool text_ok(struct gm_str s)
 {

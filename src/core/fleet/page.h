@@ -20,6 +20,8 @@ enum gm_page_kind { /* rising trust: an agent is believed before an exporter */
 		    GM_PAGE_AGENT,
 };
 
+const char *gm_page_kind_name(enum gm_page_kind kind); /* "none", "dcgm", "sim", "agent" */
+
 struct gm_obs_pod {
 	struct gm_str namespace_, pod, container, uid;
 };

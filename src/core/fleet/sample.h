@@ -60,6 +60,8 @@ enum gm_field {
 };
 _Static_assert(GM_FIELD_COUNT <= 64, "validity is a 64-bit mask");
 
+#define GM_MIB (INT64_C(1) << 20) /* memory is bytes here, and MiB in product tables and the API */
+
 enum gm_field_kind { GM_FIELD_GAUGE, GM_FIELD_COUNTER };
 
 struct gm_field_info {

@@ -556,7 +556,7 @@ static void test_reader_holds_its_limits(void **state)
 	gm_buf_add_cstr(&f->body, "DCGM_FI_DEV_GPU_UTIL{UUID=\"GPU-more\"} 1\n");
 	assert_int_equal(read_body(f), GM_ERR_TOO_LARGE);
 	gm_buf_reset(&f->body);
-	for (int i = 0; i <= GM_PAGE_INSTANCES_MAX; i++)
+	for (int i = 0; i <= GM_PAGE_DEVICE_INSTANCES_MAX; i++)
 		gm_buf_addf(&f->body, "DCGM_FI_DEV_FB_USED{UUID=\"GPU-1\",GPU_I_ID=\"%d\"} 1\n", i);
 	assert_int_equal(read_body(f), GM_ERR_TOO_LARGE);
 	gm_buf_reset(&f->body);

@@ -7,6 +7,11 @@ say() { printf '%s\n' "$*"; }
 step() { if [ -t 1 ]; then printf '\033[1m==> %s\033[0m\n' "$*"; else printf '==> %s\n' "$*"; fi; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
+# Only the package manager runs as root: with "sudo scripts/...", the rest goes back to who asked.
+if [ "$(id -u):$(stat -c %u "$root")" = "0:${SUDO_UID:-0}" ] && [ "${SUDO_UID:-0}" != 0 ]; then
+	exec sudo -H -u "#$SUDO_UID" -- "$0" "$@"
+fi
+
 # Serving needs the first; scripts/test and scripts/bench add theirs.
 build_packages=(gcc meson ninja-build pkg-config python3 git ca-certificates
 	libsodium-dev libxxhash-dev libzstd-dev zlib1g-dev libsqlite3-dev libmicrohttpd-dev libgnutls28-dev

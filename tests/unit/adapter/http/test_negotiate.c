@@ -48,7 +48,7 @@ static void test_encoding_follows_weights(void **state)
 	for (size_t i = 0; i < GM_LEN(encodings); i++) {
 		enum gm_encoding e = gm_encoding_choose(gm_str(encodings[i].accept), encodings[i].available);
 		if (e != encodings[i].wanted)
-			fail_msg("'%s': %d, not %d", encodings[i].accept, e, encodings[i].wanted);
+			fail_msg("'%s': %d, not %d", encodings[i].accept, (int)e, (int)encodings[i].wanted);
 	}
 }
 

@@ -124,7 +124,7 @@ static void test_match_finds_the_row(void **state)
 		enum gm_route_result r =
 			gm_router_match(f->router, cases[i].method, gm_str(cases[i].target), &f->arena, &m);
 		if (r != cases[i].result)
-			fail_msg("%s: result %d, not %d", cases[i].target, r, cases[i].result);
+			fail_msg("%s: result %d, not %d", cases[i].target, (int)r, (int)cases[i].result);
 		assert_int_equal(m.route != NULL, r == GM_ROUTE_FOUND);
 		if (cases[i].operation)
 			assert_string_equal(m.route->operation, cases[i].operation);

@@ -122,36 +122,6 @@ void gm_json_key_n(struct gm_json *w, const char *key, size_t n)
 	w->need_comma = false;
 }
 
-/* The length of the UTF-8 sequence at p, 0 when it is not one (overlong, surrogate, past 10FFFF, cut). */
-static size_t utf8_length(const unsigned char *p, size_t n)
-{
-	unsigned char lo = 0x80, hi = 0xbf;
-	size_t want;
-
-	if (p[0] >= 0xc2 && p[0] <= 0xdf)
-		want = 2;
-	else if ((p[0] & 0xf0) == 0xe0)
-		want = 3;
-	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
-		want = 4;
-	else
-		return 0;
-	if (p[0] == 0xe0)
-		lo = 0xa0;
-	else if (p[0] == 0xed)
-		hi = 0x9f;
-	else if (p[0] == 0xf0)
-		lo = 0x90;
-	else if (p[0] == 0xf4)
-		hi = 0x8f;
-	if (n < want || p[1] < lo || p[1] > hi)
-		return 0;
-	for (size_t i = 2; i < want; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return want;
-}
-
 /* One special byte (or one UTF-8 sequence) of s; returns how many bytes it was. */
 static size_t add_special(struct gm_buf *b, struct gm_str s)
 {
@@ -160,7 +130,7 @@ static size_t add_special(struct gm_buf *b, struct gm_str s)
 	char code = ESCAPE[c];
 
 	if (code == 2) {
-		size_t n = utf8_length((const unsigned char *)s.p, s.n);
+		size_t n = gm_str_utf8_length(s);
 		if (n)
 			gm_buf_add(b, s.p, n);
 		else

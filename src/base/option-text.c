@@ -21,14 +21,8 @@ static bool needs_quotes(struct gm_str s)
 	return false;
 }
 
-static void print_item(const char *item, struct gm_buf *out)
+void gm_option_quote(struct gm_str s, struct gm_buf *out)
 {
-	struct gm_str s = gm_str(item);
-
-	if (!needs_quotes(s)) {
-		gm_buf_add_str(out, s);
-		return;
-	}
 	gm_buf_add_char(out, '"');
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] == '"' || s.p[i] == '\\')
@@ -36,6 +30,16 @@ static void print_item(const char *item, struct gm_buf *out)
 		gm_buf_add_char(out, s.p[i]);
 	}
 	gm_buf_add_char(out, '"');
+}
+
+static void print_item(const char *item, struct gm_buf *out)
+{
+	struct gm_str s = gm_str(item);
+
+	if (needs_quotes(s))
+		gm_option_quote(s, out);
+	else
+		gm_buf_add_str(out, s);
 }
 
 static void print_list(const struct gm_option_list *l, struct gm_buf *out)

@@ -199,11 +199,9 @@ static int check_chars(const struct gm_option *opt, struct gm_str text, struct g
 {
 	if (text.n > TEXT_MAX)
 		return gm_fail(err, GM_ERR_INVALID, "%s: longer than %d bytes", opt->key, TEXT_MAX);
-	if (!gm_str_utf8_ok(text))
-		return gm_fail(err, GM_ERR_INVALID, "%s: not valid UTF-8", opt->key);
-	for (size_t i = 0; i < text.n; i++)
-		if ((unsigned char)text.p[i] < ' ' || text.p[i] == 0x7f)
-			return gm_fail(err, GM_ERR_INVALID, "%s: holds a control character", opt->key);
+	if (!gm_str_plain_ok(text))
+		return gm_fail(err, GM_ERR_INVALID, "%s: %s", opt->key,
+			       gm_str_utf8_ok(text) ? "holds a control character" : "not valid UTF-8");
 	return 0;
 }
 

@@ -111,6 +111,8 @@ void gm_option_print(const struct gm_options *o, const struct gm_option *opt, st
 const struct gm_origin *gm_option_origin(const struct gm_options *o, const struct gm_option *opt);
 /* True when both hold the same value for this row (both built from the same table). */
 bool gm_option_same(const struct gm_options *a, const struct gm_options *b, const struct gm_option *opt);
+/* The text in double quotes, as YAML and gm_option_set read it. */
+void gm_option_quote(struct gm_str text, struct gm_buf *out);
 /* Value and origin of one row, from options of the same table. */
 void gm_option_copy(struct gm_options *to, const struct gm_options *from, const struct gm_option *opt);
 

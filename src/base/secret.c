@@ -69,3 +69,13 @@ size_t gm_base64url(const uint8_t *bytes, size_t n, char *out)
 	(void)sodium_bin2base64(out, size, bytes, n, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 	return size - 1;
 }
+
+bool gm_base64url_decode(struct gm_str text, uint8_t *out, size_t *out_n)
+{
+	size_t n = 0;
+	if (sodium_base642bin(out, text.n, text.p, text.n, NULL, &n, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) !=
+	    0)
+		return false;
+	*out_n = n;
+	return true;
+}

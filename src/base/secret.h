@@ -31,6 +31,9 @@ void gm_hex(const uint8_t *bytes, size_t n, char *out);
 /* URL-safe base64 without padding; returns the length. `out` of at least (n*4+2)/3+1 bytes. */
 size_t gm_base64url(const uint8_t *bytes, size_t n, char *out);
 
+/* Back; `out` of at least text.n bytes. False for what gm_base64url does not write. */
+bool gm_base64url_decode(struct gm_str text, uint8_t *out, size_t *out_n) GM_CHECKED;
+
 GM_DEFINE_AUTO_VALUE(struct gm_secret, gm_secret_fini)
 
 #endif

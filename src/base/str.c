@@ -87,29 +87,39 @@ bool gm_str_copy(struct gm_str s, char *buf, size_t size)
 	return n == s.n;
 }
 
-/* Length of the well-formed sequence at p, of at most n bytes; 0 when it is none. */
-static size_t utf8_length(const unsigned char *p, size_t n)
+size_t gm_str_utf8_length(struct gm_str s)
 {
-	/* By lead byte: the range of the second byte keeps out overlong forms, surrogates and what is past 10FFFF. */
-	static const struct {
-		unsigned char first, last, second_min, second_max, length;
-	} forms[] = {
-		{ 0x00, 0x7f, 0x00, 0x00, 1 }, { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-	for (size_t f = 0; f < sizeof(forms) / sizeof(forms[0]); f++) {
-		if (p[0] < forms[f].first || p[0] > forms[f].last)
-			continue;
-		size_t length = forms[f].length;
-		if (length > n || (length > 1 && (p[1] < forms[f].second_min || p[1] > forms[f].second_max)))
+	const unsigned char *p = (const unsigned char *)s.p;
+	/* Of the second byte: keeps out overlong forms, surrogates and what is past 10FFFF. */
+	unsigned char lo = 0x80, hi = 0xbf;
+	size_t want;
+
+	if (s.n == 0)
+		return 0;
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] >= 0xc2 && p[0] <= 0xdf)
+		want = 2;
+	else if ((p[0] & 0xf0) == 0xe0)
+		want = 3;
+	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
+		want = 4;
+	else
+		return 0;
+	if (p[0] == 0xe0)
+		lo = 0xa0;
+	else if (p[0] == 0xed)
+		hi = 0x9f;
+	else if (p[0] == 0xf0)
+		lo = 0x90;
+	else if (p[0] == 0xf4)
+		hi = 0x8f;
+	if (s.n < want || p[1] < lo || p[1] > hi)
+		return 0;
+	for (size_t i = 2; i < want; i++)
+		if ((p[i] & 0xc0) != 0x80)
 			return 0;
-		for (size_t i = 2; i < length; i++)
-			if ((p[i] & 0xc0) != 0x80)
-				return 0;
-		return length;
-	}
-	return 0;
+	return want;
 }
 
 bool gm_str_utf8_ok(struct gm_str s)
@@ -124,10 +134,23 @@ bool gm_str_utf8_ok(struct gm_str s)
 				continue;
 			}
 		}
-		size_t length = utf8_length((const unsigned char *)s.p + i, s.n - i);
+		size_t length = gm_str_utf8_length(gm_str_n(s.p + i, s.n - i));
 		if (length == 0)
 			return false;
 		i += length;
 	}
 	return true;
+}
+
+/* Nearly every text is plain ASCII: one pass over it settles that. */
+bool gm_str_plain_ok(struct gm_str s)
+{
+	bool ascii = true;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+		if (c < ' ' || c == 0x7f)
+			return false;
+		ascii &= c < 0x80;
+	}
+	return ascii || gm_str_utf8_ok(s);
 }

@@ -60,6 +60,10 @@ size_t gm_str_find(struct gm_str s, char c);
 char *gm_str_dup(struct gm_str s);
 /* Copies at most size-1 bytes and ends with NUL; false when it was cut (nothing is written past size). */
 bool gm_str_copy(struct gm_str s, char *buf, size_t size);
+/* Length of the UTF-8 sequence that s begins with; 0 when it is none, or s is empty. */
+size_t gm_str_utf8_length(struct gm_str s);
+/* True when s is valid UTF-8 without control characters: what may be shown, logged and stored. */
+bool gm_str_plain_ok(struct gm_str s);
 /* True when s is valid UTF-8 (no overlong forms, surrogates, or values past 10FFFF). */
 bool gm_str_utf8_ok(struct gm_str s);
 

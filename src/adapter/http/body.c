@@ -7,7 +7,6 @@
 
 #include <jansson.h>
 
-#include "adapter/http/query.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/parse.h"
@@ -166,7 +165,7 @@ static bool read_text(struct reader *r, const char *pointer, const json_t *v, in
 		wrong(r, pointer, "may have at most %zu bytes", most);
 	} else if (min > 0 && text.n < (size_t)min) {
 		wrong(r, pointer, min == 1 ? "must not be empty" : "must have at least %" PRId64 " bytes", min);
-	} else if (!gm_http_text_ok(text)) {
+	} else if (!gm_str_plain_ok(text)) {
 		wrong(r, pointer, "must not have control characters");
 	} else {
 		char *copy = gm_arena_dup(r->arena, text);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "adapter/http/query.h"
+#include "adapter/http/route.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,14 +8,6 @@
 #include "base/parse.h"
 
 #define TEXT_MAX_DEFAULT 256
-
-bool gm_http_text_ok(struct gm_str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
-			return false;
-	return gm_str_utf8_ok(s);
-}
 
 static int hex_digit(char c)
 {
@@ -58,7 +50,7 @@ bool gm_http_percent_decode(struct gm_str in, bool plus, struct gm_arena *arena,
 		}
 		decoded = gm_str_n(text, n);
 	}
-	if (!gm_http_text_ok(decoded))
+	if (!gm_str_plain_ok(decoded))
 		return false;
 	*out = decoded;
 	return true;
@@ -73,7 +65,7 @@ static int parse_text(const struct gm_route_param *p, struct gm_str value, struc
 	if (p->min > 0 && value.n < (size_t)p->min)
 		return gm_fail_at(err, GM_ERR_INVALID, p->name, "'%s' must have at least %" PRId64 " bytes", p->name,
 				  p->min);
-	if (!gm_http_text_ok(value))
+	if (!gm_str_plain_ok(value))
 		return gm_fail_at(err, GM_ERR_INVALID, p->name, "'%s' must be UTF-8 without control characters",
 				  p->name);
 	return 0;

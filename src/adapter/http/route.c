@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "adapter/http/query.h"
 #include "base/alloc.h"
 
 #define SEGMENTS_MAX 16

@@ -58,46 +58,20 @@ struct gm_str gm_cursor_write(struct gm_arena *arena, const struct gm_cursor *c)
 	return gm_str_n(out, gm_base64url((const uint8_t *)b.p, b.n, out));
 }
 
-static int base64url_value(char c)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
-static bool base64url_decode(struct gm_arena *arena, struct gm_str in, struct gm_str *out)
-{
-	char *p = gm_arena_alloc(arena, in.n + 4);
-	unsigned acc = 0, bits = 0;
-	size_t n = 0;
-
-	if (!p)
-		return false;
-	for (size_t i = 0; i < in.n; i++) {
-		const int v = base64url_value(in.p[i]);
-		if (v < 0)
-			return false;
-		acc = (acc << 6 | (unsigned)v) & 0xffff;
-		bits += 6;
-		if (bits >= 8) {
-			bits -= 8;
-			p[n++] = (char)(acc >> bits & 0xff);
-		}
-	}
-	*out = gm_str_n(p, n);
-	return true;
-}
-
 int gm_cursor_read(struct gm_arena *arena, struct gm_str text, char kind, size_t text_count, struct gm_cursor *out,
 		   struct gm_err *err)
 {
 	struct gm_cursor c = { .kind = kind };
-	struct gm_str rest, part;
+	uint8_t *bytes = gm_arena_alloc(arena, text.n);
+	struct gm_str rest = { 0 }, part;
 	uint64_t number;
 
-	if (!base64url_decode(arena, text, &rest) || rest.n < 17 || rest.p[0] != kind ||
-	    !gm_parse_hex64(gm_str_n(rest.p + 1, 16), &number) || (rest.n > 17 && rest.p[17] != SEPARATOR))
+	if (!bytes)
+		return gm_fail(err, GM_ERR_NO_MEMORY, "no memory for a cursor");
+	if (gm_base64url_decode(text, bytes, &rest.n))
+		rest.p = (const char *)bytes;
+	if (rest.n < 17 || rest.p[0] != kind || !gm_parse_hex64(gm_str_n(rest.p + 1, 16), &number) ||
+	    (rest.n > 17 && rest.p[17] != SEPARATOR))
 		return gm_fail_at(err, GM_ERR_INVALID, "?cursor", "is not a cursor of this list; begin without one");
 	c.number = (int64_t)number;
 	rest = rest.n > 17 ? gm_str_n(rest.p + 18, rest.n - 18) : gm_str_n(NULL, 0);

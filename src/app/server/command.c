@@ -200,17 +200,10 @@ static bool is_safe_text(struct gm_str s)
 
 static void print_text(struct gm_str s, struct gm_buf *out)
 {
-	if (is_safe_text(s)) {
+	if (is_safe_text(s))
 		gm_buf_add_str(out, s);
-		return;
-	}
-	gm_buf_add_char(out, '"');
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '"' || s.p[i] == '\\')
-			gm_buf_add_char(out, '\\');
-		gm_buf_add_char(out, s.p[i]);
-	}
-	gm_buf_add_char(out, '"');
+	else
+		gm_option_quote(s, out);
 }
 
 static void print_row(const struct gm_options *o, const struct gm_option *opt, struct gm_buf *out)

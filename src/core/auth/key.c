@@ -37,12 +37,9 @@ static int check_name(struct gm_str name, struct gm_err *err)
 		return gm_fail(err, GM_ERR_INVALID, "name: %zu bytes, 1 to %d are allowed", name.n, GM_KEY_NAME_MAX);
 	if (gm_str_trim(name).n != name.n)
 		return gm_fail(err, GM_ERR_INVALID, "name: begins or ends with a blank");
-	for (size_t i = 0; i < name.n; i++) {
-		if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7f)
-			return gm_fail(err, GM_ERR_INVALID, "name: has a control character at byte %zu", i + 1);
-	}
-	if (!gm_str_utf8_ok(name))
-		return gm_fail(err, GM_ERR_INVALID, "name: not UTF-8");
+	if (!gm_str_plain_ok(name))
+		return gm_fail(err, GM_ERR_INVALID, "name: %s",
+			       gm_str_utf8_ok(name) ? "has a control character" : "not UTF-8");
 	return 0;
 }
 

@@ -3,9 +3,6 @@
 
 #include <stdbool.h>
 
-#define CONTROL_END 0x20
-#define DELETE 0x7f
-
 const char *gm_page_kind_name(enum gm_page_kind kind)
 {
 	static const char *const names[] = {
@@ -14,19 +11,9 @@ const char *gm_page_kind_name(enum gm_page_kind kind)
 	return (unsigned)kind < GM_LEN(names) ? names[kind] : names[GM_PAGE_UNKNOWN];
 }
 
-/* Nearly every text is plain ASCII: one pass over it settles that. */
 static bool text_ok(struct gm_str s)
 {
-	bool ascii = true;
-	if (s.n > GM_PAGE_TEXT_MAX)
-		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-		if (c < CONTROL_END || c == DELETE)
-			return false;
-		ascii &= c < DELETE;
-	}
-	return ascii || gm_str_utf8_ok(s);
+	return s.n <= GM_PAGE_TEXT_MAX && gm_str_plain_ok(s);
 }
 
 struct named_text {

@@ -82,15 +82,34 @@ static void test_base64url_of_each_remainder(void **state)
 		assert_int_equal(gm_base64url((const uint8_t *)cases[i].bytes, n, out), strlen(cases[i].text));
 		assert_string_equal(out, cases[i].text);
 		assert_int_equal(out[room], '#');
+		uint8_t back[8];
+		size_t back_n = 99;
+		assert_true(gm_base64url_decode(gm_str(cases[i].text), back, &back_n));
+		assert_int_equal(back_n, n);
+		assert_memory_equal(back, cases[i].bytes, n);
 	}
+}
+
+static void test_base64url_takes_only_its_own(void **state)
+{
+	static const char *const bad[] = { "Z", "Zg==", "Zh", "Zm9+", "Zm 9v", "Zm9v\n" };
+	uint8_t out[8];
+	size_t n = 99;
+	(void)state;
+	for (size_t i = 0; i < GM_LEN(bad); i++)
+		assert_false(gm_base64url_decode(gm_str(bad[i]), out, &n));
+	assert_int_equal(n, 99);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_set_replaces_and_fini_clears), cmocka_unit_test(test_wipe_and_compare),
-		cmocka_unit_test(test_random_bytes_differ),	     cmocka_unit_test(test_digest_is_blake2b_256),
+		cmocka_unit_test(test_set_replaces_and_fini_clears),
+		cmocka_unit_test(test_wipe_and_compare),
+		cmocka_unit_test(test_random_bytes_differ),
+		cmocka_unit_test(test_digest_is_blake2b_256),
 		cmocka_unit_test(test_base64url_of_each_remainder),
+		cmocka_unit_test(test_base64url_takes_only_its_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -156,6 +156,18 @@ static size_t encode(uint32_t c, char *out)
 	return n;
 }
 
+static void test_plain_text(void **state)
+{
+	(void)state;
+	assert_true(gm_str_plain_ok(GM_STR("")));
+	assert_true(gm_str_plain_ok(GM_STR("worker-01 ~ \xc3\xa9")));
+	assert_false(gm_str_plain_ok(GM_STR("a\tb")));
+	assert_false(gm_str_plain_ok(GM_STR("a\x7f")));
+	assert_false(gm_str_plain_ok(GM_STR("a\0b")));
+	assert_false(gm_str_plain_ok(GM_STR("\xc3\xa9\n")));
+	assert_false(gm_str_plain_ok(GM_STR("\xc3")));
+}
+
 static void test_each_code_point(void **state)
 {
 	(void)state;
@@ -180,6 +192,7 @@ int main(void)
 		cmocka_unit_test(test_split),
 		cmocka_unit_test(test_find_dup_copy),
 		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_plain_text),
 		cmocka_unit_test(test_each_code_point),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,13 @@ const struct gm_clock *gm_clock_system(void)
 	return &clock;
 }
 
+int64_t gm_clock_mono_ns(void)
+{
+	struct timespec ts;
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
 static int64_t manual_wall_ms(void *ctx)
 {
 	return ((struct gm_manual_clock *)ctx)->wall_ms;

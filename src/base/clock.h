@@ -16,6 +16,9 @@ struct gm_clock {
 };
 const struct gm_clock *gm_clock_system(void);
 
+/* Nanoseconds of the system's monotonic clock: for measuring how long something took, never for deciding. */
+int64_t gm_clock_mono_ns(void);
+
 /* A clock that tests set by hand. */
 struct gm_manual_clock {
 	struct gm_clock clock;

@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/wait.h"
 
 struct node {
 	struct node *next;
@@ -59,12 +59,10 @@ struct gm_queue *gm_queue_new(uint64_t limit, void (*drop)(void *item))
 	q->drop = drop;
 	for (size_t i = 0; i < GM_LEN(q->lanes); i++)
 		q->lanes[i].tail = &q->lanes[i].head;
-	pthread_condattr_t attr;
-	if (pthread_condattr_init(&attr) != 0 || pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) != 0 ||
-	    pthread_mutex_init(&q->mu, NULL) != 0 || pthread_cond_init(&q->not_empty, &attr) != 0 ||
-	    pthread_cond_init(&q->not_full, &attr) != 0)
+	if (pthread_mutex_init(&q->mu, NULL) != 0)
 		abort(); /* only for want of memory */
-	(void)pthread_condattr_destroy(&attr);
+	gm_cond_init(&q->not_empty);
+	gm_cond_init(&q->not_full);
 	return q;
 }
 
@@ -161,24 +159,11 @@ bool gm_queue_push(struct gm_queue *q, void *take_item, uint64_t weight, enum gm
 	return open;
 }
 
-static struct timespec deadline_in(int ms)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += ms / 1000;
-	t.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_sec++;
-		t.tv_nsec -= 1000000000;
-	}
-	return t;
-}
-
 static void wait_for_item(struct gm_queue *q, int timeout_ms)
 {
 	if (q->items > 0 || q->closed || timeout_ms == 0)
 		return;
-	struct timespec until = deadline_in(timeout_ms < 0 ? 0 : timeout_ms);
+	struct timespec until = gm_deadline_in(timeout_ms < 0 ? 0 : timeout_ms);
 	while (q->items == 0 && !q->closed) {
 		int rc = timeout_ms < 0 ? pthread_cond_wait(&q->not_empty, &q->mu)
 					: pthread_cond_timedwait(&q->not_empty, &q->mu, &until);

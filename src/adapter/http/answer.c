@@ -181,15 +181,12 @@ void gm_http_answer_problem(struct gm_exchange *ex, int status)
 static void count(struct gm_exchange *ex, int status)
 {
 	struct gm_http_server *s = ex->server;
-	struct timespec t;
 
 	atomic_fetch_add_explicit(&s->requests, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&s->by_class[status / 100 % 6], 1, memory_order_relaxed);
 	if (!s->conf.observe)
 		return;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	int64_t ns = (int64_t)t.tv_sec * 1000000000 + t.tv_nsec - ex->begin_ns;
-	s->conf.observe(s->conf.ctx, ex->req.route, status, ns / 1000);
+	s->conf.observe(s->conf.ctx, ex->req.route, status, (gm_clock_mono_ns() - ex->begin_ns) / 1000);
 }
 
 /* Body, shared bytes and packed bytes live in the exchange until the library has sent them. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <sys/socket.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "adapter/http/http-internal.h"
 #include "base/alloc.h"
@@ -11,14 +10,6 @@
 #define DRAIN_MAX_BYTES (4u * 1024 * 1024)
 /* Buffers that grew beyond this are not kept for the next request. */
 #define KEEP_MAX_BYTES (512u * 1024)
-
-static int64_t clock_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 void gm_exchange_free(struct gm_exchange *ex)
 {
@@ -100,7 +91,7 @@ void *gm_http_on_target(void *cls, const char *target, struct MHD_Connection *mh
 	ex->refusal = ex->status = 0;
 	ex->known = (struct gm_known_headers){ 0 };
 	ex->issues.count = 0;
-	ex->begin_ns = s->conf.observe ? clock_ns() : 0;
+	ex->begin_ns = s->conf.observe ? gm_clock_mono_ns() : 0;
 	gm_err_reset(&ex->err);
 	req->internal = ex;
 	req->arena = &ex->arena;

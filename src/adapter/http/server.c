@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 #include "adapter/http/accept.h"
 #include "adapter/http/http-internal.h"
 #include "adapter/http/listen.h"
 #include "base/alloc.h"
+#include "base/wait.h"
 
 /* Beside the request's own bytes: the library's list of headers, the answer's head, the first piece of a stream. */
 #define POOL_EXTRA_BYTES (6u * 1024)
@@ -266,7 +266,6 @@ static int start_ticker(struct gm_http_server *s, struct gm_err *err)
 static struct gm_http_server *server_new(const struct gm_http_conf *conf)
 {
 	struct gm_http_server *s = gm_xalloc(sizeof(*s));
-	pthread_condattr_t attr;
 	uint8_t seed[5];
 
 	s->conf = *conf;
@@ -276,10 +275,7 @@ static struct gm_http_server *server_new(const struct gm_http_conf *conf)
 	gm_hex(seed, sizeof(seed), s->id_base);
 	(void)pthread_mutex_init(&s->mu, NULL);
 	(void)pthread_mutex_init(&s->spare_mu, NULL);
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&s->gone, &attr);
-	(void)pthread_condattr_destroy(&attr);
+	gm_cond_init(&s->gone);
 	atomic_init(&s->now_ms, gm_mono_ms(s->conf.clock));
 	return s;
 }
@@ -329,16 +325,9 @@ static void close_idle(struct gm_http_server *s)
 
 static bool wait_for_none(struct gm_http_server *s, int64_t deadline_ms)
 {
-	struct timespec until;
+	const struct timespec until = gm_deadline_in(deadline_ms);
 	bool none;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += deadline_ms / 1000;
-	until.tv_nsec += deadline_ms % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	(void)pthread_mutex_lock(&s->mu);
 	while (s->conn_count > 0 && pthread_cond_timedwait(&s->gone, &s->mu, &until) == 0)
 		continue;

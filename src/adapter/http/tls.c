@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
@@ -8,6 +7,7 @@
 
 #include "adapter/http/http-internal.h"
 #include "base/alloc.h"
+#include "base/file-stamp.h"
 
 #define CHAIN_MAX 16
 
@@ -20,19 +20,11 @@ struct pair {
 	int64_t not_after_ms;
 };
 
-/* Says whether a file is still the one that was read; mounted secrets are swapped by a symlink, so the inode tells. */
-struct stamp {
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	struct timespec changed;
-};
-
 struct gm_tls {
 	char *cert_file, *key_file;
 	pthread_mutex_t mu;
-	_Atomic(struct pair *) in_use;	    /* read by handshakes; written with mu held */
-	struct stamp cert_stamp, key_stamp; /* guarded by mu */
+	_Atomic(struct pair *) in_use;		    /* read by handshakes; written with mu held */
+	struct gm_file_stamp cert_stamp, key_stamp; /* guarded by mu */
 	_Atomic uint64_t reloads, failures;
 };
 
@@ -115,29 +107,14 @@ static int check_match(const struct pair *p, const char *cert_file, struct gm_er
 	return same ? 0 : gm_fail(err, GM_ERR_INVALID, "'%s': certificate and key do not belong together", cert_file);
 }
 
-static void read_stamp(const char *path, struct stamp *out)
-{
-	struct stat st;
-
-	*out = (struct stamp){ 0 };
-	if (stat(path, &st) == 0)
-		*out = (struct stamp){ st.st_dev, st.st_ino, st.st_size, st.st_mtim };
-}
-
-static bool same_stamp(const struct stamp *a, const struct stamp *b)
-{
-	return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->changed.tv_sec == b->changed.tv_sec &&
-	       a->changed.tv_nsec == b->changed.tv_nsec;
-}
-
 /* Called with mu held. */
 static int load(struct gm_tls *t, struct gm_err *err)
 {
 	GM_AUTO(pair_free_p) struct pair *p = gm_xalloc(sizeof(*p));
 	int rc;
 
-	read_stamp(t->cert_file, &t->cert_stamp);
-	read_stamp(t->key_file, &t->key_stamp);
+	(void)gm_file_stamp_read(t->cert_file, &t->cert_stamp);
+	(void)gm_file_stamp_read(t->key_file, &t->key_stamp);
 	rc = read_chain(p, t->cert_file, err);
 	if (rc == 0)
 		rc = read_key(p, t->key_file, err);
@@ -193,12 +170,12 @@ int gm_tls_reload(struct gm_tls *t, struct gm_err *err)
 
 int gm_tls_check(struct gm_tls *t, struct gm_err *err)
 {
-	struct stamp cert, key;
+	struct gm_file_stamp cert, key;
 
-	read_stamp(t->cert_file, &cert);
-	read_stamp(t->key_file, &key);
+	(void)gm_file_stamp_read(t->cert_file, &cert);
+	(void)gm_file_stamp_read(t->key_file, &key);
 	(void)pthread_mutex_lock(&t->mu);
-	bool same = same_stamp(&cert, &t->cert_stamp) && same_stamp(&key, &t->key_stamp);
+	bool same = gm_file_stamp_same(&cert, &t->cert_stamp) && gm_file_stamp_same(&key, &t->key_stamp);
 	(void)pthread_mutex_unlock(&t->mu);
 	if (same)
 		return 0;

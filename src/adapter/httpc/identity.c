@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file-stamp.h"
 #include "base/secret.h"
 
 #define TOKEN_MAX (16 * 1024)
@@ -17,7 +17,7 @@ struct gm_httpc_identity {
 	char *bearer_file, *ca_file, *cert_file, *key_file;
 	bool insecure;
 	struct gm_secret token;
-	struct stat token_stat; /* of the file the token is from */
+	struct gm_file_stamp token_stamp; /* of the file the token is from */
 	int64_t looked_mono_ms;
 	unsigned generation; /* rises with each new token; never 0 */
 };
@@ -46,12 +46,6 @@ void gm_httpc_identity_free(struct gm_httpc_identity *identity)
 	free(identity);
 }
 
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 static int token_read(struct gm_httpc_identity *identity, struct gm_err *err)
 {
 	GM_AUTO(gm_fd_close_p) int fd = open(identity->bearer_file, O_RDONLY | O_CLOEXEC);
@@ -62,7 +56,8 @@ static int token_read(struct gm_httpc_identity *identity, struct gm_err *err)
 
 	if (fd < 0 || fstat(fd, &st) != 0)
 		return gm_fail_errno(err, errno, "token file %s", identity->bearer_file);
-	if (identity->token.p && same_file(&st, &identity->token_stat))
+	const struct gm_file_stamp stamp = gm_file_stamp_of(&st);
+	if (identity->token.p && gm_file_stamp_same(&stamp, &identity->token_stamp))
 		return 0;
 	n = read(fd, text, sizeof(text));
 	if (n < 0)
@@ -76,7 +71,7 @@ static int token_read(struct gm_httpc_identity *identity, struct gm_err *err)
 	gm_secret_fini(&identity->token);
 	gm_secret_set(&identity->token, token);
 	gm_wipe(text, sizeof(text));
-	identity->token_stat = st;
+	identity->token_stamp = stamp;
 	identity->generation = next_generation();
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/queue.h"
 #include "base/vec.h"
+#include "base/wait.h"
 
 #define QUEUE_ROWS 100000
 #define GROUP_ROWS 20000 /* samples a transaction at most */
@@ -95,16 +96,6 @@ static void job_free(struct job *j)
 	free(j);
 }
 
-static void cond_init(pthread_cond_t *cond)
-{
-	pthread_condattr_t attr;
-
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(cond, &attr);
-	(void)pthread_condattr_destroy(&attr);
-}
-
 struct gm_store_writer *gm_store_writer_new(const struct gm_store_writer_conf *conf)
 {
 	struct gm_store_writer *w = gm_xalloc(sizeof(*w));
@@ -119,8 +110,8 @@ struct gm_store_writer *gm_store_writer_new(const struct gm_store_writer_conf *c
 	w->stats.since_ms = gm_wall_ms(conf->clock);
 	w->stats.queue_limit_rows = w->conf.queue_rows;
 	(void)pthread_mutex_init(&w->mu, NULL);
-	cond_init(&w->wake);
-	cond_init(&w->done);
+	gm_cond_init(&w->wake);
+	gm_cond_init(&w->done);
 	return w;
 }
 
@@ -200,18 +191,6 @@ static bool wait_until(pthread_cond_t *cond, pthread_mutex_t *mu, const struct t
 	return pthread_cond_timedwait(cond, mu, until) == 0;
 }
 
-static struct timespec real_time_in(int64_t ms)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += (time_t)(ms / 1000);
-	t.tv_nsec += (long)(ms % 1000) * 1000000L;
-	t.tv_sec += t.tv_nsec / 1000000000L;
-	t.tv_nsec %= 1000000000L;
-	return t;
-}
-
 /* Locked. */
 static int job_add(struct gm_store_writer *w, struct job *j, struct gm_err *err)
 {
@@ -229,7 +208,7 @@ static int job_add(struct gm_store_writer *w, struct job *j, struct gm_err *err)
 int gm_store_writer_do(struct gm_store_writer *w, const struct gm_store_job *job, int64_t deadline_ms,
 		       struct gm_err *err)
 {
-	const struct timespec until = real_time_in(deadline_ms);
+	const struct timespec until = gm_deadline_in(deadline_ms);
 	struct job *j = gm_xalloc(sizeof(*j));
 
 	j->what = *job;
@@ -555,7 +534,7 @@ static bool is_over(const struct gm_store_writer *w)
 
 bool gm_store_writer_turn(struct gm_store_writer *w, int wait_ms)
 {
-	const struct timespec until = real_time_in(wait_ms);
+	const struct timespec until = gm_deadline_in(wait_ms);
 
 	(void)pthread_mutex_lock(&w->mu);
 	while (!has_work(w) && !w->stopping && wait_until(&w->wake, &w->mu, &until))

@@ -295,17 +295,9 @@ static void restore(struct gm_collector *c)
 		gm_warn_err("devices known from the database were skipped", &r.why, GM_LOG_INT("series", r.skipped));
 }
 
-static int64_t micros_now(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 static void publish(struct gm_collector *c)
 {
-	const int64_t begin = micros_now();
+	const int64_t begin_ns = gm_clock_mono_ns();
 
 	if (gm_fleet_publish(c->fleet, gm_wall_ms(c->conf.clock))) {
 		GM_AUTO(gm_snapshot_unref_p) const struct gm_snapshot *s = gm_fleet_snapshot(c->fleet);
@@ -316,7 +308,7 @@ static void publish(struct gm_collector *c)
 	if (c->events_held)
 		gm_warn("more devices changed at once", GM_LOG_INT("not_shown", c->events_held));
 	c->event_lines = c->events_held = 0;
-	const uint64_t took = (uint64_t)(micros_now() - begin);
+	const uint64_t took = (uint64_t)(gm_clock_mono_ns() - begin_ns) / 1000;
 	(void)pthread_mutex_lock(&c->mu);
 	c->stats.publishes++;
 	c->stats.publish_micros_sum += took;

@@ -13,6 +13,7 @@
 #include "adapter/http/static.h"
 #include "app/server/api-internal.h"
 #include "base/alloc.h"
+#include "base/file-stamp.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "core/auth/auth.h"
@@ -37,7 +38,7 @@ struct server {
 	struct gm_static *page;
 	struct gm_http_server *http;
 	int signal_fd;
-	struct stat targets_file; /* as it was read last */
+	struct gm_file_stamp targets_file; /* as it was read last */
 	bool looked;
 };
 
@@ -187,19 +188,17 @@ static int load_keys(struct server *s, struct gm_err *err)
 static void look_at_targets_file(struct server *s)
 {
 	const char *path = gm_facts(&s->facts)->settings.targets_file;
-	struct stat now = { 0 };
+	struct gm_file_stamp now;
 
 	if (!path[0])
 		return;
-	if (stat(path, &now) != 0) {
-		if (s->targets_file.st_ino)
+	if (!gm_file_stamp_read(path, &now)) {
+		if (s->targets_file.ino)
 			gm_warn("the targets file is gone, keeping its targets", { "file", path });
 		s->targets_file = now;
 		return;
 	}
-	const bool same = now.st_ino == s->targets_file.st_ino && now.st_size == s->targets_file.st_size &&
-			  now.st_mtim.tv_sec == s->targets_file.st_mtim.tv_sec &&
-			  now.st_mtim.tv_nsec == s->targets_file.st_mtim.tv_nsec;
+	const bool same = gm_file_stamp_same(&now, &s->targets_file);
 	s->targets_file = now;
 	if (!same && s->looked)
 		gm_collector_reload(s->collector);
@@ -362,6 +361,8 @@ static void reload(struct server *s)
 	facts_complete(s, f);
 	gm_log_set_level((enum gm_log_level)f->settings.log_level);
 	gm_collector_reload(s->collector);
+	if (f->settings.tls_cert_file[0] && gm_http_server_reload_tls(s->http, &err))
+		gm_error_err("certificate refused, the old one stays in use", &err);
 	for (size_t i = 0; i < changes.live.count; i++)
 		gm_info("setting changed", { "key", changes.live.items[i] });
 	for (size_t i = 0; i < changes.restart.count; i++)

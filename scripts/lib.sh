@@ -152,6 +152,17 @@ build_programs() {
 		die "$name does not build"
 }
 
+taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# free_port FIRST: it, or the next of a hundred that nobody listens on.
+free_port() {
+	local port
+	for ((port = $1; port <= $1 + 100 && port <= 65535; port++)); do
+		taken "$port" || { say "$port"; return 0; }
+	done
+	return 1
+}
+
 logs=$root/build/logs
 if ! mkdir -p "$logs" 2>/dev/null || [ ! -w "$logs" ]; then
 	die "cannot write to $logs: was it built as another user? Remove $root/build, or run this as that user"

@@ -16,7 +16,6 @@
 	X(NOT_FOUND, 404, "not_found")                                                                                 \
 	X(METHOD_NOT_ALLOWED, 405, "method_not_allowed")                                                               \
 	X(CONFLICT, 409, "conflict")                                                                                   \
-	X(PRECONDITION, 412, "precondition_failed")                                                                    \
 	X(TOO_LARGE, 413, "too_large") /* beyond a stated limit */                                                     \
 	X(MEDIA_TYPE, 415, "unsupported_media_type")                                                                   \
 	X(LIMITED, 429, "rate_limited")                                                                                \

@@ -46,17 +46,6 @@ bool gm_log_enabled(enum gm_log_level level)
 	return (int)level >= atomic_load_explicit(&g_log.level, memory_order_relaxed);
 }
 
-bool gm_log_level_parse(const char *name, enum gm_log_level *out)
-{
-	for (size_t i = 0; i < GM_LEN(LEVELS); i++) {
-		if (gm_str_ieq(gm_str(name), gm_str(LEVELS[i]))) {
-			*out = (enum gm_log_level)i;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* At most TEXT_MAX bytes, not cut inside a UTF-8 sequence. */
 static struct gm_str shorten(const char *text)
 {

@@ -33,7 +33,6 @@ void gm_log_write(enum gm_log_level level, const char *message, const struct gm_
 /* The same with `error` and `code` (and `where`) from err behind the fields. */
 void gm_log_write_err(enum gm_log_level level, const char *message, const struct gm_err *err,
 		      const struct gm_log_field *fields, size_t count);
-bool gm_log_level_parse(const char *name, enum gm_log_level *out) GM_CHECKED;
 
 #define GM_LOG_(level, message, ...)                                                                                   \
 	do {                                                                                                           \

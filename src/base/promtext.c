@@ -479,15 +479,6 @@ void gm_promtext_add_label(struct gm_promtext_writer *w, const char *name, struc
 	gm_buf_add_char(w->out, '"');
 }
 
-void gm_promtext_add_labels_raw(struct gm_promtext_writer *w, struct gm_str rendered)
-{
-	if (rendered.n == 0)
-		return;
-	gm_buf_add_char(w->out, w->in_labels ? ',' : '{');
-	w->in_labels = true;
-	gm_buf_add_str(w->out, rendered);
-}
-
 static void before_value(struct gm_promtext_writer *w)
 {
 	if (w->in_labels)
@@ -522,17 +513,6 @@ void gm_promtext_end(struct gm_promtext_writer *w)
 {
 	if (w->format == GM_PROMTEXT_OPENMETRICS)
 		gm_buf_add_cstr(w->out, "# EOF\n");
-}
-
-void gm_promtext_render_label(struct gm_buf *out, const char *name, struct gm_str value)
-{
-	assert(name_ok(name, false));
-	if (out->n > 0)
-		gm_buf_add_char(out, ',');
-	gm_buf_add_cstr(out, name);
-	gm_buf_add(out, "=\"", 2);
-	add_escaped(out, value, true);
-	gm_buf_add_char(out, '"');
 }
 
 const char *gm_promtext_content_type(enum gm_promtext_format format)

@@ -81,16 +81,12 @@ void gm_promtext_family(struct gm_promtext_writer *w, const char *name, enum gm_
 /* name + suffix ("" for most; "_bucket", "_sum", "_count" of a histogram), then labels, then one of the values. */
 void gm_promtext_sample(struct gm_promtext_writer *w, const char *suffix);
 void gm_promtext_add_label(struct gm_promtext_writer *w, const char *name, struct gm_str value);
-/* Labels rendered before with gm_promtext_render_label: `a="b",c="d"`. */
-void gm_promtext_add_labels_raw(struct gm_promtext_writer *w, struct gm_str rendered);
 void gm_promtext_f64(struct gm_promtext_writer *w, double v);
 void gm_promtext_i64(struct gm_promtext_writer *w, int64_t v);
 /* value / 10^decimals */
 void gm_promtext_fixed(struct gm_promtext_writer *w, int64_t value, unsigned decimals);
 /* "# EOF" of OpenMetrics. */
 void gm_promtext_end(struct gm_promtext_writer *w);
-/* Appends `name="escaped value"`, with a comma before it when *out is not empty. */
-void gm_promtext_render_label(struct gm_buf *out, const char *name, struct gm_str value);
 /* The answer's Content-Type. */
 const char *gm_promtext_content_type(enum gm_promtext_format format);
 /* Chooses by the request's Accept header, q-values honoured; 0.0.4 when in doubt. */

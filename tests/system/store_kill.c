@@ -165,12 +165,11 @@ static int verify(const char *url, struct count *c)
 	if (open_store(url, &clock, &s))
 		return -1;
 	const struct gm_auth_store *a = gm_store_auth(s);
-	const struct gm_fleet_store *f = gm_store_fleet(s);
 	int r = a->load_keys(a->ctx, see_key, &keys, &err);
 	if (!r)
 		r = a->read_audit(a->ctx, &all, see_audit, &walk, &err);
 	if (!r)
-		r = f->recent(f->ctx, T0, see_sample, &ticks, &err);
+		r = gm_store_each_sample(s, T0, see_sample, &ticks, &err);
 	if (!r)
 		r = gm_store_check(s, &err);
 	if (r) {

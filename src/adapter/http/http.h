@@ -209,7 +209,6 @@ struct gm_http_conf {
  */
 int gm_http_server_start(const struct gm_http_conf *conf, struct gm_http_server **out, struct gm_err *err) GM_CHECKED;
 uint16_t gm_http_server_port(const struct gm_http_server *s);
-const struct gm_router *gm_http_server_router(const struct gm_http_server *s);
 /*
  * No new connections, streams end, requests in flight are answered; waits at most deadline_ms for the last connection,
  * then cuts. True when all had ended by themselves. Not from a handler.

@@ -18,8 +18,6 @@ struct node {
 };
 
 struct gm_router {
-	const struct gm_route *table;
-	size_t count;
 	struct gm_str context;
 	struct node *below; /* the context path */
 	struct node *root;  /* rows with GM_ROUTE_ROOT, seen from '/' */
@@ -159,8 +157,6 @@ int gm_router_new(const struct gm_route *table, size_t count, const char *contex
 	struct gm_str ctx = gm_str(context ? context : "");
 	int rc = 0;
 
-	r->table = table;
-	r->count = count;
 	r->context = ctx;
 	r->below = gm_xalloc(sizeof(*r->below));
 	r->root = gm_xalloc(sizeof(*r->root));
@@ -186,12 +182,6 @@ void gm_router_free(struct gm_router *r)
 	node_free(r->below);
 	node_free(r->root);
 	free(r);
-}
-
-const struct gm_route *gm_router_table(const struct gm_router *r, size_t *out_count)
-{
-	*out_count = r->count;
-	return r->table;
 }
 
 struct gm_str gm_router_context(const struct gm_router *r)

@@ -99,7 +99,6 @@ struct gm_router;
 int gm_router_new(const struct gm_route *table, size_t count, const char *context, struct gm_router **out,
 		  struct gm_err *err) GM_CHECKED;
 void gm_router_free(struct gm_router *r);
-const struct gm_route *gm_router_table(const struct gm_router *r, size_t *out_count);
 /* "" or "/k8s-monitor" */
 struct gm_str gm_router_context(const struct gm_router *r);
 

@@ -309,11 +309,6 @@ uint16_t gm_http_server_port(const struct gm_http_server *s)
 	return s->port;
 }
 
-const struct gm_router *gm_http_server_router(const struct gm_http_server *s)
-{
-	return s->router;
-}
-
 static void close_idle(struct gm_http_server *s)
 {
 	(void)pthread_mutex_lock(&s->mu);

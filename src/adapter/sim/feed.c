@@ -16,7 +16,7 @@
 struct gm_sim_feed {
 	struct gm_sim *sim;
 	char *cluster;
-	int64_t interval_ms, next_interval_ms;
+	int64_t interval_ms;
 	const struct gm_page_sink *sink;
 	const struct gm_clock *clock;
 	struct gm_sim_feed_target *targets;
@@ -54,7 +54,7 @@ struct gm_sim_feed *gm_sim_feed_new(const struct gm_sim_spec *spec, struct gm_st
 	if (!f->sim)
 		return NULL;
 	f->cluster = gm_str_dup(cluster);
-	f->interval_ms = f->next_interval_ms = interval_ms;
+	f->interval_ms = interval_ms;
 	f->sink = sink;
 	f->clock = clock;
 	f->round_ms = INT64_MIN;
@@ -86,14 +86,6 @@ void gm_sim_feed_free(struct gm_sim_feed *f)
 	free(f->names);
 	free(f->page);
 	free(f);
-}
-
-int gm_sim_feed_set_interval(struct gm_sim_feed *f, int64_t interval_ms, struct gm_err *err)
-{
-	int rc = check_interval(interval_ms, err);
-	if (rc == 0)
-		f->next_interval_ms = interval_ms;
-	return rc;
 }
 
 static void fail_target(struct gm_sim_feed *f, struct gm_sim_feed_target *t, int64_t at_ms)
@@ -150,10 +142,6 @@ static void next_slot(struct gm_sim_feed *f)
 		return;
 	f->slot = 0;
 	f->round_ms += f->interval_ms;
-	if (f->next_interval_ms == f->interval_ms)
-		return;
-	f->interval_ms = f->next_interval_ms;
-	cut_interval(f);
 }
 
 int64_t gm_sim_feed_step(struct gm_sim_feed *f, int64_t now_mono_ms)

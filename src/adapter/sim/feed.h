@@ -34,8 +34,6 @@ void gm_sim_feed_free(struct gm_sim_feed *f);
  * interval; rounds that were missed are left out.
  */
 int64_t gm_sim_feed_step(struct gm_sim_feed *f, int64_t now_mono_ms);
-/* A new interval, from the next round on; outside its limits: GM_ERR_INVALID. */
-int gm_sim_feed_set_interval(struct gm_sim_feed *f, int64_t interval_ms, struct gm_err *err) GM_CHECKED;
 
 /* A target as a list of targets shows it. Texts live as long as the feed; numbers are as of the last step. */
 struct gm_sim_feed_target {

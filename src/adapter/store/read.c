@@ -418,7 +418,7 @@ int gm_store_chart(void *ctx, uint32_t series, struct gm_chart *c, int64_t until
 }
 
 /* In the order in which a sample that is there twice was written: blocks, runs, journal. */
-static int add_recent(struct gm_reader *reader, struct gm_gather *g, int64_t from_ms, struct gm_err *err)
+static int add_since(struct gm_reader *reader, struct gm_gather *g, int64_t from_ms, struct gm_err *err)
 {
 	const int64_t first = from_ms / GM_HOUR_MS, range[] = { first, INT64_MAX };
 	int64_t last_id = 0;
@@ -444,9 +444,9 @@ static int add_recent(struct gm_reader *reader, struct gm_gather *g, int64_t fro
 	return r;
 }
 
-static int give_recent(struct gm_gather *g, int64_t from_ms,
-		       bool (*each)(void *each_ctx, const struct gm_sample_row *row), void *each_ctx,
-		       struct gm_err *err)
+static int give_samples(struct gm_gather *g, int64_t from_ms,
+			bool (*each)(void *each_ctx, const struct gm_sample_row *row), void *each_ctx,
+			struct gm_err *err)
 {
 	struct gm_sample_row row = { 0 };
 	int r = 0;
@@ -463,10 +463,9 @@ static int give_recent(struct gm_gather *g, int64_t from_ms,
 	return r;
 }
 
-int gm_store_recent(void *ctx, int64_t from_ms, bool (*each)(void *each_ctx, const struct gm_sample_row *row),
-		    void *each_ctx, struct gm_err *err)
+int gm_store_each_sample(struct gm_store *s, int64_t from_ms, bool (*each)(void *ctx, const struct gm_sample_row *row),
+			 void *ctx, struct gm_err *err)
 {
-	struct gm_store *s = ctx;
 	struct gm_reader *reader = NULL;
 	GM_AUTO(gm_gather_fini_p) struct gm_gather g = { 0 };
 	const int64_t from = from_ms > 0 ? from_ms : 0;
@@ -475,9 +474,9 @@ int gm_store_recent(void *ctx, int64_t from_ms, bool (*each)(void *each_ctx, con
 	if (r)
 		return r;
 	gm_gather_init(&g, reader);
-	r = add_recent(reader, &g, from, err);
+	r = add_since(reader, &g, from, err);
 	if (!r)
-		r = give_recent(&g, from, each, each_ctx, err);
+		r = give_samples(&g, from, each, ctx, err);
 	gm_store_reader_give(s, reader);
 	return r;
 }

@@ -95,8 +95,6 @@ int gm_store_append(void *ctx, const struct gm_sample_row *rows, size_t count, s
 int gm_store_maintain(void *ctx, int64_t now_ms, bool *out_more, struct gm_err *err);
 int gm_store_chart(void *ctx, uint32_t series, struct gm_chart *c, int64_t until_ms, enum gm_tier *out_tier,
 		   struct gm_err *err);
-int gm_store_recent(void *ctx, int64_t from_ms, bool (*each)(void *each_ctx, const struct gm_sample_row *row),
-		    void *each_ctx, struct gm_err *err);
 void gm_store_auth_init(struct gm_store *s);
 
 /* Packs the hour of a series that g->samples of the work's gather holds: block, five-minute rollups, day due. */

@@ -101,7 +101,6 @@ static void init(struct gm_store *s, const struct gm_store_conf *conf)
 		.append = gm_store_append,
 		.maintain = gm_store_maintain,
 		.chart = gm_store_chart,
-		.recent = gm_store_recent,
 	};
 	gm_store_auth_init(s);
 }
@@ -262,11 +261,6 @@ int gm_store_check(struct gm_store *s, struct gm_err *err)
 	}
 	gm_store_reader_give(s, reader);
 	return r;
-}
-
-void gm_store_set_retention(struct gm_store *s, int64_t retention_ms)
-{
-	s->conf.retention_ms = retention_ms;
 }
 
 void gm_store_pending_count(struct gm_store *s)

@@ -67,10 +67,14 @@ const struct gm_auth_store *gm_store_auth(struct gm_store *s);
 void gm_store_stats(struct gm_store *s, struct gm_store_stats *out);
 /* Bytes of the database in use (not counting pages that are free again). */
 int gm_store_size(struct gm_store *s, uint64_t *out_bytes, struct gm_err *err) GM_CHECKED;
+/*
+ * All samples from from_ms on, series by series, each in rising time, wherever they lie; ends when `each` returns false. For
+ * proving what is there and for taking it elsewhere; any thread.
+ */
+int gm_store_each_sample(struct gm_store *s, int64_t from_ms, bool (*each)(void *ctx, const struct gm_sample_row *row),
+			 void *ctx, struct gm_err *err) GM_CHECKED;
 /* Reads everything and tells the first damage found. Slow; any thread. */
 int gm_store_check(struct gm_store *s, struct gm_err *err) GM_CHECKED;
-/* Retention from the next maintain() on; writer thread. */
-void gm_store_set_retention(struct gm_store *s, int64_t retention_ms);
 /*
  * Writer thread: what is written between begin and commit is one transaction, on disk when commit returns. A call that
  * fails in between undoes only itself.

@@ -275,6 +275,11 @@ static void store_families(struct gm_promtext_writer *w, const struct gm_api *ap
 	       (int64_t)r.writer.commit_ms_sum, 3);
 	single(w, "gpu_monitor_store_failures_total", GM_PROMTEXT_COUNTER, "Writes the database refused",
 	       (int64_t)r.writer.failures, 0);
+	single(w, "gpu_monitor_store_refused_rows_total", GM_PROMTEXT_COUNTER,
+	       "Rows not taken: older than the retention or more than a day ahead",
+	       (int64_t)(r.store.refused_old_rows + r.store.refused_future_rows), 0);
+	single(w, "gpu_monitor_store_damaged_total", GM_PROMTEXT_COUNTER, "Pieces of history that could not be read",
+	       (int64_t)r.store.damaged, 0);
 	gm_history_stats(api->history, &h);
 	single(w, "gpu_monitor_history_samples", GM_PROMTEXT_GAUGE, "Samples held in memory", (int64_t)h.samples, 0);
 	single(w, "gpu_monitor_history_bytes", GM_PROMTEXT_GAUGE, "Memory they take", (int64_t)h.bytes, 0);

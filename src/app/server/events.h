@@ -20,7 +20,6 @@ struct gm_http_request;
 struct gm_http_response;
 
 enum gm_topic { GM_TOPIC_FLEET = 1, GM_TOPIC_OVERVIEW = 2, GM_TOPIC_HEALTH = 4, GM_TOPIC_AUDIT = 8 };
-#define GM_TOPIC_ALL 15
 
 struct gm_events_conf {
 	/* Writes the overview of a snapshot as JSON; any thread. */

@@ -40,9 +40,6 @@ struct gm_fleet_store {
 	/* Fills the chart for [c->from_ms, until_ms) from the best tier for its step; *out_tier says which. Any thread. */
 	int (*chart)(void *ctx, uint32_t series, struct gm_chart *c, int64_t until_ms, enum gm_tier *out_tier,
 		     struct gm_err *err);
-	/* All samples since from_ms, series by series, each in rising time, to fill the memory after a start. */
-	int (*recent)(void *ctx, int64_t from_ms, bool (*each)(void *each_ctx, const struct gm_sample_row *row),
-		      void *each_ctx, struct gm_err *err);
 };
 
 #endif

@@ -155,19 +155,6 @@ static void test_log_keeps_lines_of_threads_apart(void **state)
 	assert_int_equal(lines, 200);
 }
 
-static void test_log_reads_level_names(void **state)
-{
-	enum gm_log_level level = GM_LOG_ERROR;
-
-	(void)state;
-	assert_true(gm_log_level_parse("debug", &level));
-	assert_int_equal(level, GM_LOG_DEBUG);
-	assert_true(gm_log_level_parse("WARN", &level));
-	assert_int_equal(level, GM_LOG_WARN);
-	assert_false(gm_log_level_parse("loud", &level));
-	assert_int_equal(level, GM_LOG_WARN);
-}
-
 static void test_log_limit_passes_once_a_period_and_counts(void **state)
 {
 	struct gm_log_limit l = { 0 };
@@ -196,7 +183,6 @@ int main(void)
 		TEST(test_log_does_not_evaluate_fields_of_a_hidden_line),
 		TEST(test_log_cuts_long_texts_between_characters),
 		TEST(test_log_keeps_lines_of_threads_apart),
-		TEST(test_log_reads_level_names),
 		TEST(test_log_limit_passes_once_a_period_and_counts),
 	};
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);

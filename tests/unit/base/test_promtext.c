@@ -298,7 +298,6 @@ static void test_promtext_limits_and_compares_label_names(void **state)
 static void write_page(struct gm_buf *out, enum gm_promtext_format format)
 {
 	struct gm_promtext_writer w;
-	GM_AUTO(gm_buf_fini_p) struct gm_buf labels = { 0 };
 
 	gm_promtext_writer_init(&w, out, format);
 	gm_promtext_family(&w, "gpu_temperature", GM_PROMTEXT_GAUGE, "Core, \"hot\"\nor \\ not");
@@ -309,14 +308,12 @@ static void write_page(struct gm_buf *out, enum gm_promtext_format format)
 	gm_promtext_sample(&w, "");
 	gm_promtext_i64(&w, 17);
 	gm_promtext_family(&w, "build_info", GM_PROMTEXT_INFO, "Build");
-	gm_promtext_render_label(&labels, "version", GM_STR("1"));
-	gm_promtext_render_label(&labels, "commit", GM_STR("x\"y"));
 	gm_promtext_sample(&w, "");
-	gm_promtext_add_labels_raw(&w, gm_buf_str(&labels));
+	gm_promtext_add_label(&w, "version", GM_STR("1"));
+	gm_promtext_add_label(&w, "commit", GM_STR("x\"y"));
 	gm_promtext_i64(&w, 1);
 	gm_promtext_family(&w, "lat_seconds", GM_PROMTEXT_HISTOGRAM, "Latency");
 	gm_promtext_sample(&w, "_bucket");
-	gm_promtext_add_labels_raw(&w, GM_STR(""));
 	gm_promtext_add_label(&w, "le", GM_STR("+Inf"));
 	gm_promtext_i64(&w, 3);
 	gm_promtext_sample(&w, "_sum");

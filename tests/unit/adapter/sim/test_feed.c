@@ -292,19 +292,6 @@ static void test_feed_spreads_large_worlds(void **state)
 	assert_int_equal(b->keep.n.devices, 60000);
 }
 
-static void test_feed_changes_its_interval(void **state)
-{
-	struct bed *b = *state;
-	struct gm_err err = { 0 };
-	begin(b, (struct gm_sim_spec){ .seed = 1, .gpus = 4 }, 1000);
-	int64_t now = gm_mono_ms(&b->clock.clock);
-	assert_int_equal(step(b, 0), now + 1000);
-	assert_int_equal(gm_sim_feed_set_interval(b->feed, 5000, NULL), 0);
-	assert_int_equal(gm_sim_feed_set_interval(b->feed, 99, &err), GM_ERR_INVALID);
-	assert_int_equal(step(b, 1000), now + 2000);
-	assert_int_equal(step(b, 1000), now + 7000);
-}
-
 /* A week of a minute a second with all faults: every page passes the fleet's own check (in take_page). */
 static void test_feed_pages_are_always_valid(void **state)
 {
@@ -342,8 +329,8 @@ int main(void)
 		TEST(test_feed_delivers_every_node_each_round), TEST(test_feed_of_a_whole_board),
 		TEST(test_feed_of_a_board_in_mig_mode),		TEST(test_feed_of_a_consumer_board),
 		TEST(test_feed_tells_of_a_node_that_is_away),	TEST(test_feed_leaves_lost_boards_out),
-		TEST(test_feed_spreads_large_worlds),		TEST(test_feed_changes_its_interval),
-		TEST(test_feed_pages_are_always_valid),		TEST(test_feed_refuses_wrong_configurations),
+		TEST(test_feed_spreads_large_worlds),		TEST(test_feed_pages_are_always_valid),
+		TEST(test_feed_refuses_wrong_configurations),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -347,7 +347,7 @@ static void use(struct place *p)
 
 	assert_ok(gm_chart_init(&c, GM_FIELD_POWER, T0, T0 + 4 * HOUR, MINUTE, 0, err));
 	codes[0] = fleet(p)->chart(fleet(p)->ctx, 2, &c, c.to_ms, &tier, NULL);
-	codes[1] = fleet(p)->recent(fleet(p)->ctx, T0, ignore_row, NULL, NULL);
+	codes[1] = gm_store_each_sample(p->store, T0, ignore_row, NULL, NULL);
 	codes[2] = fleet(p)->append(fleet(p)->ctx, &row, 1, NULL);
 	codes[3] = auth(p)->load_keys(auth(p)->ctx, ignore_key, NULL, NULL);
 	for (int i = 0; more && !codes[4] && i < 1000; i++)

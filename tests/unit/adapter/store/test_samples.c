@@ -287,7 +287,7 @@ static bool see(void *ctx, const struct gm_sample_row *row)
 	return s->rows.count != s->stop_at;
 }
 
-static void test_recent_gives_whole_samples(void **state)
+static void test_samples_come_back_whole(void **state)
 {
 	struct place *p = *state;
 	struct seen s = { 0 };
@@ -296,7 +296,7 @@ static void test_recent_gives_whole_samples(void **state)
 	append_range(p, 1, 3, T0, MINUTE, 100);
 	settle(p, T0 + 100 * MINUTE);
 	append_range(p, 1, 3, T0 + 50 * MINUTE, MINUTE, 60);
-	assert_ok(fleet(p)->recent(fleet(p)->ctx, T0 + 10 * MINUTE, see, &s, err));
+	assert_ok(gm_store_each_sample(p->store, T0 + 10 * MINUTE, see, &s, err));
 	assert_int_equal(s.rows.count, 3 * 100);
 	for (size_t i = 0; i < s.rows.count; i++) {
 		const struct gm_sample_row *row = &s.rows.items[i];
@@ -309,7 +309,7 @@ static void test_recent_gives_whole_samples(void **state)
 	}
 	gm_vec_reset(&s.rows);
 	s.stop_at = 7;
-	assert_ok(fleet(p)->recent(fleet(p)->ctx, T0, see, &s, err));
+	assert_ok(gm_store_each_sample(p->store, T0, see, &s, err));
 	assert_int_equal(s.rows.count, 7);
 	gm_vec_fini(&s.rows);
 }
@@ -422,7 +422,7 @@ int main(void)
 		TEST(test_clock_steps),
 		TEST(test_a_range_ends_where_the_data_do),
 		TEST(test_more_than_a_block_takes),
-		TEST(test_recent_gives_whole_samples),
+		TEST(test_samples_come_back_whole),
 		TEST(test_series_are_kept),
 		TEST(test_small_steps_come_to_the_same),
 	};

@@ -293,6 +293,24 @@ class Sources(unittest.TestCase):
             self.assertRegex(d["model"], r"^[A-Z0-9_]*Q9000[A-Z0-9_]*$")
             self.assertEqual(server.api("/gpu/overview")["devicesByModel"], {d["model"]: 1})
 
+    def test_the_catalogue_says_null_for_what_it_does_not_know(self):
+        with Server("--simulate", "0") as server:
+            models = {m["variant"]: m for m in server.api("/gpu/models")["items"]}
+            seed = {v: m["lifecycle"] for v, m in models.items() if m["seed"]}
+            self.assertEqual(seed, {"GTX1080": "eol", "GTX1080_TI": "eol", "TITAN_XP": "eol", "RTX2080": "active",
+                                    "RTX2080_TI": "active", "RTX3080": "active", "RTX3090": "active", "RTX4080": "active",
+                                    "RTX4090": "active", "V100_16GB": None, "V100_32GB": None, "A100_PCIE_40GB": None,
+                                    "A100_SXM4_80GB": None, "H100_PCIE_80GB": None})
+            h100 = {p["profile"]: p for p in models["H100_SXM5_80GB"]["migProfiles"]}
+            self.assertEqual([h100[p]["maxInstances"] for p in ("1g.10gb", "2g.20gb", "3g.40gb", "7g.80gb")], [7, 3, 2, 1])
+            self.assertEqual((h100["3g.40gb"]["placements"], h100["3g.40gb"]["placementSize"]), ([0, 4], 4))
+            # A board whose table is known in part.
+            part = models["RTX_PRO_5000_BLACKWELL"]
+            self.assertIsNone(part["migPlacementUnits"])
+            self.assertEqual({(p["memorySlices"], p["memoryMiB"] is None or p["memoryMiB"] > 0) for p in part["migProfiles"]},
+                             {(None, True)})
+            self.assertNotIn("-1", server.get(f"{CONTEXT}/api/v1/gpu/models").body.decode().replace("-1g", ""))
+
     def test_a_page_of_too_many_boards_is_refused_and_said(self):
         boards = b"".join(dcgm(1, gpu=i, uuid=f"GPU-{i:08}-2222-3333-4444-555555555555") for i in range(65))
         with Exporter(boards) as exporter, scraping([exporter.url]) as server:

@@ -174,8 +174,10 @@ void gm_render_mig_table(struct gm_json *w, const struct gm_variant *v)
 		gm_json_kcstr(w, "profile", p->name);
 		gm_json_kstr(w, "profileId", gm_buf_str(&id));
 		gm_json_ki64(w, "computeSlices", p->compute_slices);
-		gm_json_ki64(w, "memorySlices", p->memory_slices);
-		gm_json_ki64(w, "memoryMiB", p->memory_mib);
+		gm_json_key(w, "memorySlices");
+		gm_render_number(w, p->memory_slices);
+		gm_json_key(w, "memoryMiB");
+		gm_render_number(w, p->memory_mib);
 		gm_json_ki64(w, "maxInstances", p->max_instances);
 		gm_json_kcstr(w, "resourceName", p->resource);
 		gm_json_key(w, "placements");
@@ -183,7 +185,8 @@ void gm_render_mig_table(struct gm_json *w, const struct gm_variant *v)
 		for (size_t k = 0; k < p->start_count; k++)
 			gm_json_i64(w, p->starts[k]);
 		gm_json_end_array(w);
-		gm_json_ki64(w, "placementSize", p->size);
+		gm_json_key(w, "placementSize");
+		gm_render_number(w, p->size);
 		gm_json_end_object(w);
 	}
 	gm_json_end_array(w);

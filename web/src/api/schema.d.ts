@@ -754,14 +754,15 @@ export interface components {
             profile: string;
             profileId: string;
             computeSlices: number;
-            memorySlices: number;
-            memoryMiB: number;
+            memorySlices: number | null;
+            memoryMiB: number | null;
             maxInstances: number;
             /** @description Of the device plugin */
             resourceName: string | null;
             /** @description First memory slices allowed */
             placements: number[];
-            placementSize: number;
+            /** @description Memory slices taken */
+            placementSize: number | null;
         };
         /** @description A board form of the catalogue */
         Model: {

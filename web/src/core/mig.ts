@@ -6,8 +6,9 @@ export interface MigProfile {
   profile: string;
   profileId: string;
   computeSlices: number;
-  memorySlices: number;
-  memoryMiB: number;
+  /** null: not known of this board. */
+  memorySlices: number | null;
+  memoryMiB: number | null;
   maxInstances: number;
   placements: number[];
 }
@@ -68,12 +69,11 @@ export function migPicture<T extends MigPart>(
   const reachable = new Set<number>();
   const fits: string[] = [];
   for (const p of profiles) {
-    if (all.filter((s) => s.profile === p.profile).length >= p.maxInstances) continue;
-    const starts = p.placements.filter(
-      (start) => start + p.memorySlices <= units && clear(taken, start, p.memorySlices),
-    );
+    const size = p.memorySlices;
+    if (size === null || all.filter((s) => s.profile === p.profile).length >= p.maxInstances) continue;
+    const starts = p.placements.filter((start) => start + size <= units && clear(taken, start, size));
     if (starts.length > 0) fits.push(p.profile);
-    for (const start of starts) for (let k = start; k < start + p.memorySlices; k++) reachable.add(k);
+    for (const start of starts) for (let k = start; k < start + size; k++) reachable.add(k);
   }
   return { units, spans, unplaced, free, stranded: free.filter((k) => !reachable.has(k)), fits };
 }

@@ -1,50 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "adapter/store/rows.h"
 
+#include "base/varint.h"
+
 #define VERSION 1
-#define VARINT_MAX 10
 /* Series, time, masks, length; a kind and a value a field. */
-#define ROW_MAX ((size_t)VARINT_MAX * 5 + (size_t)(VARINT_MAX + 1) * GM_FIELD_COUNT)
+#define ROW_MAX ((size_t)GM_VARINT_MAX * 5 + (size_t)(GM_VARINT_MAX + 1) * GM_FIELD_COUNT)
 #define SOURCE_BITS 4
 #define SOURCE_MASK ((1u << SOURCE_BITS) - 1)
 
 _Static_assert(GM_SOURCE_COUNT <= 1 << SOURCE_BITS, "a kind is one byte");
 _Static_assert(GM_VALIDITY_COUNT <= 1 << (8 - SOURCE_BITS), "a kind is one byte");
-
-static uint64_t zigzag(int64_t v)
-{
-	return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
-}
-
-static int64_t unzigzag(uint64_t v)
-{
-	return (int64_t)(v >> 1 ^ (0 - (v & 1)));
-}
-
-static unsigned char *put(unsigned char *p, uint64_t v)
-{
-	while (v >= 0x80) {
-		*p++ = (unsigned char)(v | 0x80);
-		v >>= 7;
-	}
-	*p++ = (unsigned char)v;
-	return p;
-}
-
-static bool take(const unsigned char **at, const unsigned char *end, uint64_t *out)
-{
-	uint64_t v = 0;
-
-	for (unsigned shift = 0; shift < 64 && *at < end; shift += 7) {
-		const unsigned char c = *(*at)++;
-		v |= (uint64_t)(c & 0x7f) << shift;
-		if (c < 0x80) {
-			*out = v;
-			return true;
-		}
-	}
-	return false;
-}
 
 void gm_rows_begin(struct gm_rows_writer *w)
 {
@@ -79,15 +45,15 @@ void gm_rows_add(struct gm_rows_writer *w, const struct gm_sample_row *row)
 	const unsigned char *begin = p;
 	const uint64_t there = s->valid & ((UINT64_C(1) << GM_FIELD_COUNT) - 1);
 	const uint64_t changed = kinds_of(s, there, prev->kinds);
-	p = put(p, row->series - prev->series);
-	p = put(p, zigzag((int64_t)((uint64_t)s->at_ms - (uint64_t)prev->at_ms)));
-	p = put(p, there ^ prev->there);
-	p = put(p, changed);
+	p = gm_varint_put(p, row->series - prev->series);
+	p = gm_varint_put(p, gm_zigzag((uint64_t)s->at_ms - (uint64_t)prev->at_ms));
+	p = gm_varint_put(p, there ^ prev->there);
+	p = gm_varint_put(p, changed);
 	for (uint64_t left = changed; left; left &= left - 1)
 		*p++ = prev->kinds[__builtin_ctzll(left)];
 	for (uint64_t left = there; left; left &= left - 1)
-		end = put(end, zigzag(s->value[__builtin_ctzll(left)]));
-	p = put(p, (uint64_t)(end - values));
+		end = gm_varint_put(end, gm_zigzag((uint64_t)s->value[__builtin_ctzll(left)]));
+	p = gm_varint_put(p, (uint64_t)(end - values));
 	(void)memcpy(p, values, (size_t)(end - values));
 	p += end - values;
 	gm_buf_advance(&w->buf, (size_t)(p - begin));
@@ -114,7 +80,7 @@ static bool take_kinds(struct gm_rows_reader *r)
 {
 	uint64_t changed = 0;
 
-	if (!take(&r->at, r->end, &changed) || changed >> GM_FIELD_COUNT != 0)
+	if (!gm_varint_take(&r->at, r->end, &changed) || changed >> GM_FIELD_COUNT != 0)
 		return false;
 	for (; changed; changed &= changed - 1) {
 		if (r->at == r->end || *r->at >> SOURCE_BITS >= GM_VALIDITY_COUNT)
@@ -130,12 +96,13 @@ int gm_rows_next(struct gm_rows_reader *r, struct gm_err *err)
 
 	if (r->at == r->end)
 		return 0;
-	if (!take(&r->at, r->end, &series) || !take(&r->at, r->end, &time) || !take(&r->at, r->end, &there) ||
-	    series > UINT32_MAX - r->row.series || there >> GM_FIELD_COUNT != 0 || !take_kinds(r) ||
-	    !take(&r->at, r->end, &length) || length > (uint64_t)(r->end - r->at))
+	if (!gm_varint_take(&r->at, r->end, &series) || !gm_varint_take(&r->at, r->end, &time) ||
+	    !gm_varint_take(&r->at, r->end, &there) || series > UINT32_MAX - r->row.series ||
+	    there >> GM_FIELD_COUNT != 0 || !take_kinds(r) || !gm_varint_take(&r->at, r->end, &length) ||
+	    length > (uint64_t)(r->end - r->at))
 		return damaged(err);
 	r->row.series += (uint32_t)series;
-	r->row.at_ms = (int64_t)((uint64_t)r->row.at_ms + (uint64_t)unzigzag(time));
+	r->row.at_ms = (int64_t)((uint64_t)r->row.at_ms + gm_unzigzag(time));
 	r->row.there ^= there;
 	r->values = gm_str_n((const char *)r->at, (size_t)length);
 	r->at += length;
@@ -150,9 +117,10 @@ int gm_rows_sample(const struct gm_rows_reader *r, struct gm_sample *out, struct
 	for (uint64_t left = r->row.there; left; left &= left - 1) {
 		const unsigned f = (unsigned)__builtin_ctzll(left);
 		uint64_t v = 0;
-		if (!take(&at, end, &v))
+		if (!gm_varint_take(&at, end, &v))
 			return damaged(err);
-		gm_sample_set(out, (enum gm_field)f, unzigzag(v), (enum gm_validity)(r->row.kinds[f] >> SOURCE_BITS),
+		gm_sample_set(out, (enum gm_field)f, (int64_t)gm_unzigzag(v),
+			      (enum gm_validity)(r->row.kinds[f] >> SOURCE_BITS),
 			      (enum gm_source)(r->row.kinds[f] & SOURCE_MASK));
 	}
 	return at == end ? 0 : damaged(err);
@@ -167,9 +135,9 @@ int gm_rows_value(const struct gm_rows_reader *r, enum gm_field field, int64_t *
 	if (!(r->row.there >> field & 1))
 		return 0;
 	for (int i = __builtin_popcountll(r->row.there & below); i >= 0; i--) {
-		if (!take(&at, end, &v))
+		if (!gm_varint_take(&at, end, &v))
 			return damaged(err);
 	}
-	*out = unzigzag(v);
+	*out = (int64_t)gm_unzigzag(v);
 	return 1;
 }

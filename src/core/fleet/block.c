@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "base/varint.h"
 #include "core/fleet/numbers-internal.h"
 
 /*
@@ -60,12 +61,12 @@ static void put_presence_runs(const struct column *c, struct gm_buf *out)
 	bool in = true;
 	for (size_t i = 0; i < c->count; i++, run++) {
 		if (bit_at(c->present, i) != in) {
-			gm_put_varint(out, run);
+			gm_buf_add_varint(out, run);
 			run = 0;
 			in = !in;
 		}
 	}
-	gm_put_varint(out, run);
+	gm_buf_add_varint(out, run);
 }
 
 /* Whichever is smaller, runs or a bit a sample; returns the mode. */
@@ -90,7 +91,7 @@ static unsigned put_tags(const struct column *c, struct gm_buf *out)
 	for (size_t i = 1; i <= c->there; i++, run++) {
 		if (i < c->there && c->tags[i] == c->tags[i - 1])
 			continue;
-		gm_put_varint(out, run);
+		gm_buf_add_varint(out, run);
 		gm_buf_add_char(out, (char)c->tags[i - 1]);
 		run = 0;
 		runs++;
@@ -105,7 +106,7 @@ static unsigned put_tags(const struct column *c, struct gm_buf *out)
 /* `part` with its length before it. */
 static void put_part(struct gm_buf *out, const struct gm_buf *part)
 {
-	gm_put_varint(out, part->n);
+	gm_buf_add_varint(out, part->n);
 	gm_buf_add_str(out, gm_buf_str(part));
 	out->failed |= part->failed;
 }
@@ -154,10 +155,10 @@ static void put_block(const struct gm_sample *samples, struct column *c, struct 
 	uint64_t fields = fields_of(samples, c->count);
 	int64_t first_ms = samples[0].at_ms, last_ms = samples[c->count - 1].at_ms;
 	gm_buf_add_char(out, VERSION);
-	gm_put_varint(out, c->count);
-	gm_put_varint(out, gm_zigzag((uint64_t)first_ms));
-	gm_put_varint(out, (uint64_t)last_ms - (uint64_t)first_ms);
-	gm_put_varint(out, fields);
+	gm_buf_add_varint(out, c->count);
+	gm_buf_add_varint(out, gm_zigzag((uint64_t)first_ms));
+	gm_buf_add_varint(out, (uint64_t)last_ms - (uint64_t)first_ms);
+	gm_buf_add_varint(out, fields);
 	for (size_t i = 0; i < c->count; i++)
 		c->values[i] = samples[i].at_ms;
 	gm_numbers_encode(c->values, c->count, part);
@@ -209,7 +210,7 @@ static int corrupt(struct gm_err *err, const char *what)
 static bool take_part(struct gm_str *in, struct gm_str *out)
 {
 	uint64_t n = 0;
-	if (!gm_take_varint(in, &n) || n > in->n)
+	if (!gm_str_take_varint(in, &n) || n > in->n)
 		return false;
 	*out = gm_str_n(in->p, (size_t)n);
 	*in = gm_str_n(in->p + n, in->n - (size_t)n);
@@ -227,8 +228,9 @@ static bool trailer_ok(struct gm_str block)
 static bool take_head(struct gm_str *in, struct parts *p)
 {
 	uint64_t count = 0, first = 0, length = 0;
-	if (!gm_take_varint(in, &count) || count == 0 || count > GM_BLOCK_SAMPLES_MAX || !gm_take_varint(in, &first) ||
-	    !gm_take_varint(in, &length) || !gm_take_varint(in, &p->fields) || !take_part(in, &p->times))
+	if (!gm_str_take_varint(in, &count) || count == 0 || count > GM_BLOCK_SAMPLES_MAX ||
+	    !gm_str_take_varint(in, &first) || !gm_str_take_varint(in, &length) ||
+	    !gm_str_take_varint(in, &p->fields) || !take_part(in, &p->times))
 		return false;
 	p->info = (struct gm_block_info){
 		.count = (size_t)count,
@@ -294,7 +296,7 @@ static bool take_presence_runs(struct gm_str *in, size_t count, uint64_t *out)
 	for (size_t i = 0; i < count; there = !there) {
 		uint64_t run = 0;
 		/* Only the first may be empty: else a short text could run for ever. */
-		if (!gm_take_varint(in, &run) || run > count - i || (run == 0 && i > 0))
+		if (!gm_str_take_varint(in, &run) || run > count - i || (run == 0 && i > 0))
 			return false;
 		if (run == 0 && !there)
 			return false;
@@ -338,7 +340,7 @@ static bool take_tags(struct gm_str *in, bool runs, size_t there, uint8_t *out)
 {
 	for (size_t i = 0; i < there;) {
 		uint64_t run = there;
-		if (runs && (!gm_take_varint(in, &run) || run == 0 || run > there - i))
+		if (runs && (!gm_str_take_varint(in, &run) || run == 0 || run > there - i))
 			return false;
 		if (in->n == 0)
 			return false;

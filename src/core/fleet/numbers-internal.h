@@ -17,17 +17,4 @@ void gm_numbers_encode(const int64_t *values, size_t count, struct gm_buf *out);
 /* Exactly what encode wrote for `count` values; false when `in` cannot be that. Never reads past it. */
 bool gm_numbers_decode(struct gm_str in, int64_t *out, size_t count);
 
-/* LEB128. */
-void gm_put_varint(struct gm_buf *out, uint64_t v);
-bool gm_take_varint(struct gm_str *in, uint64_t *out);
-
-static inline uint64_t gm_zigzag(uint64_t difference)
-{
-	return difference << 1 ^ (uint64_t)((int64_t)difference >> 63);
-}
-static inline uint64_t gm_unzigzag(uint64_t v)
-{
-	return v >> 1 ^ -(v & 1);
-}
-
 #endif

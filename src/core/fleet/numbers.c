@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/alloc.h"
+#include "base/varint.h"
 
 /*
  * Layout: a byte of predictor and flags, the first value (zigzag varint), the common factor (varint, when not 1), then,
@@ -274,7 +275,7 @@ void gm_numbers_encode(const int64_t *values, size_t count, struct gm_buf *out)
 	uint64_t factor = common_factor(values, count);
 	if (factor == 0) {
 		gm_buf_add_char(out, FLAG_ALIKE);
-		gm_put_varint(out, gm_zigzag((uint64_t)values[0]));
+		gm_buf_add_varint(out, gm_zigzag((uint64_t)values[0]));
 		return;
 	}
 	uint64_t *reduced = gm_try_alloc(2 * count * sizeof(*reduced));
@@ -286,9 +287,9 @@ void gm_numbers_encode(const int64_t *values, size_t count, struct gm_buf *out)
 	reduce(values, count, factor, reduced);
 	size_t best = best_predictor(reduced, count, misses, &bits);
 	gm_buf_add_char(out, (char)(best | (factor != 1 ? FLAG_FACTOR : 0)));
-	gm_put_varint(out, gm_zigzag((uint64_t)values[0]));
+	gm_buf_add_varint(out, gm_zigzag((uint64_t)values[0]));
 	if (factor != 1)
-		gm_put_varint(out, factor);
+		gm_buf_add_varint(out, factor);
 	find_misses(reduced, count, predictors[best], misses);
 	put_misses(misses, count - 1, bits, out);
 	free(reduced);
@@ -328,7 +329,7 @@ bool gm_numbers_decode(struct gm_str in, int64_t *out, size_t count)
 	unsigned flags = 0;
 	uint64_t first = 0, factor = 1;
 	if (count == 0 || !take_byte(&in, &flags) || (flags & ~(unsigned)(FLAG_PREDICTOR | FLAG_ALIKE | FLAG_FACTOR)) ||
-	    (flags & FLAG_PREDICTOR) >= GM_LEN(predictors) || !gm_take_varint(&in, &first))
+	    (flags & FLAG_PREDICTOR) >= GM_LEN(predictors) || !gm_str_take_varint(&in, &first))
 		return false;
 	first = gm_unzigzag(first);
 	out[0] = (int64_t)first;
@@ -337,34 +338,7 @@ bool gm_numbers_decode(struct gm_str in, int64_t *out, size_t count)
 			out[i] = (int64_t)first;
 		return in.n == 0;
 	}
-	if ((flags & FLAG_FACTOR) && !gm_take_varint(&in, &factor))
+	if ((flags & FLAG_FACTOR) && !gm_str_take_varint(&in, &factor))
 		return false;
 	return decode_misses(in, predictors[flags & FLAG_PREDICTOR], first, factor, out, count);
-}
-
-void gm_put_varint(struct gm_buf *out, uint64_t v)
-{
-	char tmp[10];
-	size_t n = 0;
-	for (; v >= 0x80; v >>= 7)
-		tmp[n++] = (char)(v | 0x80);
-	tmp[n++] = (char)v;
-	gm_buf_add(out, tmp, n);
-}
-
-bool gm_take_varint(struct gm_str *in, uint64_t *out)
-{
-	uint64_t v = 0;
-	for (unsigned i = 0; i < 10 && i < in->n; i++) {
-		uint64_t part = (unsigned char)in->p[i] & 0x7f;
-		if (i == 9 && part > 1)
-			return false;
-		v |= part << (7 * i);
-		if (!((unsigned char)in->p[i] & 0x80)) {
-			*in = gm_str_n(in->p + i + 1, in->n - i - 1);
-			*out = v;
-			return true;
-		}
-	}
-	return false;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/fleet/rows-internal.h"
 
-#include "core/fleet/numbers-internal.h"
+#include "base/varint.h"
 
 /*
  * A row: zigzag(time - time before), a byte: 1 when the fields or where they come from differ from the row before, then
@@ -24,7 +24,7 @@ static bool same_layout(const struct gm_sample *a, const struct gm_sample *b)
 
 static void put_layout(struct gm_buf *out, struct gm_sample *state, const struct gm_sample *sample)
 {
-	gm_put_varint(out, sample->valid);
+	gm_buf_add_varint(out, sample->valid);
 	for (uint64_t rest = sample->valid; rest; rest &= rest - 1) {
 		unsigned f = (unsigned)__builtin_ctzll(rest);
 		gm_buf_add_char(out, (char)(sample->validity[f] << 4 | (sample->source[f] & 15)));
@@ -36,7 +36,7 @@ static void put_layout(struct gm_buf *out, struct gm_sample *state, const struct
 
 void gm_row_put(struct gm_buf *out, struct gm_sample *state, const struct gm_sample *sample)
 {
-	gm_put_varint(out, gm_zigzag((uint64_t)sample->at_ms - (uint64_t)state->at_ms));
+	gm_buf_add_varint(out, gm_zigzag((uint64_t)sample->at_ms - (uint64_t)state->at_ms));
 	state->at_ms = sample->at_ms;
 	bool same = same_layout(state, sample);
 	gm_buf_add_char(out, same ? ROW_SAME : ROW_OTHER);
@@ -44,7 +44,7 @@ void gm_row_put(struct gm_buf *out, struct gm_sample *state, const struct gm_sam
 		put_layout(out, state, sample);
 	for (uint64_t rest = sample->valid; rest; rest &= rest - 1) {
 		unsigned f = (unsigned)__builtin_ctzll(rest);
-		gm_put_varint(out, gm_zigzag((uint64_t)sample->value[f] - (uint64_t)state->value[f]));
+		gm_buf_add_varint(out, gm_zigzag((uint64_t)sample->value[f] - (uint64_t)state->value[f]));
 		state->value[f] = sample->value[f];
 	}
 }
@@ -61,7 +61,7 @@ static bool take_byte(struct gm_str *in, unsigned char *out)
 static bool take_difference(struct gm_str *in, int64_t *value)
 {
 	uint64_t v = 0;
-	if (!gm_take_varint(in, &v))
+	if (!gm_str_take_varint(in, &v))
 		return false;
 	*value = (int64_t)((uint64_t)*value + gm_unzigzag(v));
 	return true;
@@ -71,7 +71,7 @@ static bool take_layout(struct gm_str *in, struct gm_sample *state)
 {
 	uint64_t valid = 0;
 	unsigned char tag = 0;
-	if (!gm_take_varint(in, &valid) || valid >> GM_FIELD_COUNT)
+	if (!gm_str_take_varint(in, &valid) || valid >> GM_FIELD_COUNT)
 		return false;
 	for (uint64_t rest = valid; rest; rest &= rest - 1) {
 		unsigned f = (unsigned)__builtin_ctzll(rest);

@@ -104,6 +104,7 @@ void *gm_http_on_target(void *cls, const char *target, struct MHD_Connection *mh
 	ex->identity.role = GM_ROLE_NONE;
 	ex->identity.anonymous = true;
 	ex->identity.key_id = 0;
+	ex->identity.expires_ms = 0;
 	ex->identity.name[0] = '\0';
 	size_t n = strlen(target);
 	char *copy = gm_arena_dup(&ex->arena, gm_str_n(target, n));

@@ -40,7 +40,7 @@ struct client {
 	struct gm_events *events;
 	struct gm_http_stream *stream;
 	unsigned topics;
-	int64_t key_id;
+	int64_t key_id, expires_ms; /* of the key it was opened with; 0: none, never */
 	bool ended;
 	uint64_t fleet_seq;    /* what it has of the fleet */
 	uint64_t overview_seq; /* what it has of the overview */
@@ -197,7 +197,7 @@ static ssize_t client_read(void *ctx, char *buf, size_t max)
 	size_t n = 0;
 
 	(void)pthread_mutex_lock(&e->mu);
-	if (c->ended) {
+	if (c->ended || (c->expires_ms && gm_wall_ms(e->conf.clock) >= c->expires_ms)) {
 		(void)pthread_mutex_unlock(&e->mu);
 		return -1;
 	}
@@ -253,6 +253,7 @@ int gm_events_open(struct gm_events *e, struct gm_http_request *req, struct gm_h
 	c->events = e;
 	c->topics = topics;
 	c->key_id = req->identity ? req->identity->key_id : 0;
+	c->expires_ms = req->identity ? req->identity->expires_ms : 0;
 	c->fleet_seq = last_seq;
 	/* Linked before it is opened: the server may call read, and free, as soon as the stream exists. */
 	(void)pthread_mutex_lock(&e->mu);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "core/fleet/snapshot.h"
@@ -22,6 +23,7 @@ struct gm_http_response;
 enum gm_topic { GM_TOPIC_FLEET = 1, GM_TOPIC_OVERVIEW = 2, GM_TOPIC_HEALTH = 4, GM_TOPIC_AUDIT = 8 };
 
 struct gm_events_conf {
+	const struct gm_clock *clock;
 	/* Writes the overview of a snapshot as JSON; any thread. */
 	void (*overview)(void *ctx, const struct gm_snapshot *s, struct gm_buf *out);
 	void *ctx;
@@ -44,7 +46,7 @@ void gm_events_post(struct gm_events *e, enum gm_topic topic, struct gm_str data
  */
 int gm_events_open(struct gm_events *e, struct gm_http_request *req, struct gm_http_response *res, unsigned topics,
 		   uint64_t last_seq, struct gm_err *err) GM_CHECKED;
-/* Ends the streams that were opened with this key. Any thread. */
+/* Ends the streams that were opened with this key, as its expiry does by itself. Any thread. */
 void gm_events_end_key(struct gm_events *e, int64_t key_id);
 void gm_events_stats(struct gm_events *e, struct gm_events_stats *out);
 

@@ -14,6 +14,8 @@
 /* Counts kept between two writes; addresses past REFUSED_OWN are counted together, in the places that are left. */
 #define REFUSED_MAX 1024
 #define REFUSED_OWN (REFUSED_MAX - 16)
+/* Signals wait behind this. */
+#define FLUSH_DEADLINE_MS 2000
 
 struct refused_count {
 	int64_t minute_ms;
@@ -99,8 +101,6 @@ struct job {
 	int64_t revoke_id;
 	int64_t at_ms;
 	const struct gm_audit *audit;
-	const struct gm_refused *refused;
-	size_t refused_n;
 };
 
 static int run_job(void *ctx, struct gm_err *err)
@@ -112,8 +112,6 @@ static int run_job(void *ctx, struct gm_err *err)
 		return store->add_key(store->ctx, j->key, j->audit, err);
 	if (j->revoke_id)
 		return store->revoke_key(store->ctx, j->revoke_id, j->at_ms, j->audit, err);
-	if (j->refused_n)
-		return store->add_refused(store->ctx, j->refused, j->refused_n, err);
 	return store->append_audit(store->ctx, j->audit, 1, err);
 }
 
@@ -294,27 +292,53 @@ void gm_keys_refused(struct gm_keys *k, const struct gm_http_peer *peer, int sta
 	(void)pthread_mutex_unlock(&k->mu);
 }
 
+/* Counts on their way to the database; on the heap, for a disk that hangs keeps them. */
+struct refused_batch {
+	const struct gm_auth_store *store;
+	size_t n;
+	struct gm_refused rows[64];
+	struct refused_count counts[64]; /* what the rows point into */
+};
+
+static int write_refused(void *ctx, struct gm_err *err)
+{
+	const struct refused_batch *b = ctx;
+
+	return b->store->add_refused(b->store->ctx, b->rows, b->n, err);
+}
+
+static void take_refused(struct gm_keys *k, struct refused_batch *b)
+{
+	(void)pthread_mutex_lock(&k->mu);
+	b->n = k->refused_n < GM_LEN(b->counts) ? k->refused_n : GM_LEN(b->counts);
+	k->refused_n -= b->n;
+	memcpy(b->counts, k->refused + k->refused_n, b->n * sizeof(b->counts[0]));
+	(void)pthread_mutex_unlock(&k->mu);
+	for (size_t i = 0; i < b->n; i++)
+		b->rows[i] = (struct gm_refused){ .minute_ms = b->counts[i].minute_ms,
+						  .address = gm_str(b->counts[i].address),
+						  .status = b->counts[i].status,
+						  .count = b->counts[i].count };
+}
+
+/* Counts that cannot be written now are gone: they are a sign of trouble, not a record. */
 static void flush_refused(struct gm_keys *k)
 {
-	struct gm_refused rows[64];
-	struct refused_count counts[64];
-	size_t n;
+	bool more = true;
 
-	do {
-		(void)pthread_mutex_lock(&k->mu);
-		n = k->refused_n < GM_LEN(counts) ? k->refused_n : GM_LEN(counts);
-		k->refused_n -= n;
-		memcpy(counts, k->refused + k->refused_n, n * sizeof(counts[0]));
-		(void)pthread_mutex_unlock(&k->mu);
-		for (size_t i = 0; i < n; i++)
-			rows[i] = (struct gm_refused){ .minute_ms = counts[i].minute_ms,
-						       .address = gm_str(counts[i].address),
-						       .status = counts[i].status,
-						       .count = counts[i].count };
-		/* Counts that cannot be written now are gone: they are a sign of trouble, not a record. */
-		if (n && run(k, &(struct job){ .refused = rows, .refused_n = n }, NULL))
-			return;
-	} while (n == GM_LEN(counts));
+	while (more) {
+		struct refused_batch *b = gm_xalloc(sizeof(*b));
+		int r = open_store(k, &b->store, NULL);
+
+		take_refused(k, b);
+		more = !r && b->n == GM_LEN(b->rows);
+		if (!r && b->n)
+			r = gm_recorder_try(k->conf.recorder, &(struct gm_store_job){ write_refused, b, free },
+					    FLUSH_DEADLINE_MS, NULL);
+		more = more && !r;
+		if (r != GM_ERR_DEADLINE)
+			free(b);
+	}
 }
 
 void gm_keys_tick(struct gm_keys *k)

@@ -101,9 +101,14 @@ void gm_recorder_samples(struct gm_recorder *r, struct gm_sample_row *take_rows,
 
 int gm_recorder_run(struct gm_recorder *r, int (*job)(void *ctx, struct gm_err *err), void *ctx, struct gm_err *err)
 {
+	return gm_recorder_try(r, &(struct gm_store_job){ .run = job, .ctx = ctx }, INT64_MAX, err);
+}
+
+int gm_recorder_try(struct gm_recorder *r, const struct gm_store_job *job, int64_t deadline_ms, struct gm_err *err)
+{
 	if (!r->writer)
 		return gm_fail(err, GM_ERR_UNAVAILABLE, "the database is not open: %s", r->open_error.text);
-	return gm_store_writer_do(r->writer, &(struct gm_store_job){ .run = job, .ctx = ctx }, INT64_MAX, err);
+	return gm_store_writer_do(r->writer, job, deadline_ms, err);
 }
 
 void gm_recorder_stats(struct gm_recorder *r, struct gm_recorder_stats *out)

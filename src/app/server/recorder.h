@@ -47,6 +47,9 @@ void gm_recorder_samples(struct gm_recorder *r, struct gm_sample_row *take_rows,
 /* Runs `job` on the writer's thread in a transaction; 0: what it wrote is on disk. A failing database answers at once. */
 int gm_recorder_run(struct gm_recorder *r, int (*job)(void *ctx, struct gm_err *err), void *ctx,
 		    struct gm_err *err) GM_CHECKED;
+/* The same with a deadline, as gm_store_writer_do: after GM_ERR_DEADLINE the context is the writer's. */
+int gm_recorder_try(struct gm_recorder *r, const struct gm_store_job *job, int64_t deadline_ms,
+		    struct gm_err *err) GM_CHECKED;
 void gm_recorder_stats(struct gm_recorder *r, struct gm_recorder_stats *out);
 
 GM_DEFINE_AUTO(struct gm_recorder, gm_recorder_free)

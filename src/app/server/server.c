@@ -217,7 +217,8 @@ static int open_parts(struct server *s, struct gm_err *err)
 	};
 
 	s->history = gm_history_new(HISTORY_MS);
-	s->events = gm_events_new(&(struct gm_events_conf){ .overview = write_overview, .ctx = &s->api });
+	s->events = gm_events_new(
+		&(struct gm_events_conf){ .clock = s->clock, .overview = write_overview, .ctx = &s->api });
 	s->recorder = gm_recorder_new(&store);
 	s->keys = gm_keys_new(&(struct gm_keys_conf){ .clock = s->clock,
 						      .recorder = s->recorder,

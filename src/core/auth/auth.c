@@ -29,6 +29,7 @@ int gm_auth_identify(const struct gm_keyring *ring, struct gm_str bearer, enum g
 	if (!gm_key_good_at(key->expires_ms, now_ms))
 		return gm_fail(err, GM_ERR_UNAUTHENTICATED, "API key '%s' has expired", key->name);
 	identity_set(out, key->role, key->id, key->name);
+	out->expires_ms = key->expires_ms;
 	return 0;
 }
 

@@ -60,6 +60,7 @@ struct gm_identity {
 	enum gm_role role;		/* GM_ROLE_NONE: nobody */
 	bool anonymous;			/* let in without a key */
 	int64_t key_id;			/* 0: no key */
+	int64_t expires_ms;		/* of the key; 0: never */
 	char name[GM_KEY_NAME_MAX + 1]; /* of the key; "anonymous"; "" for nobody */
 };
 

@@ -50,6 +50,7 @@ static void test_auth_knows_a_good_key_in_every_profile(void **state)
 		assert_int_equal(who.role, GM_ROLE_VIEWER); /* a weaker key stays weaker where anybody may do more */
 		assert_string_equal(who.name, "look");
 		assert_int_equal(who.key_id, 1);
+		assert_int_equal(who.expires_ms, 0);
 		assert_false(who.anonymous);
 	}
 }
@@ -65,6 +66,8 @@ static void test_auth_expires_at_the_very_moment(void **state)
 	assert_int_equal(gm_auth_identify(f->ring, gm_str(f->text[1]), GM_ROLE_NONE, NOW + 1000, &who, &err),
 			 GM_ERR_UNAUTHENTICATED);
 	assert_non_null(strstr(err.text, "'chief' has expired"));
+	assert_int_equal(gm_auth_identify(f->ring, gm_str(f->text[1]), GM_ROLE_NONE, NOW, &who, NULL), 0);
+	assert_int_equal(who.expires_ms, NOW + 1000);
 }
 
 static void test_auth_refuses_what_is_no_key(void **state)

@@ -28,8 +28,10 @@ struct gm_keys {
 	struct gm_keys_conf conf;
 	struct gm_keyring_slot ring;
 	pthread_mutex_t mu;
-	/* Readings of the store are numbered as they begin. Guarded by mu: the last one, that of the ring, the last that failed. */
-	uint64_t reading, in_force, failed;
+	/* Readings of the store, numbered as they begin; guarded by mu. */
+	uint64_t reading;			   /* the last one */
+	uint64_t in_force;			   /* the one the ring is of */
+	uint64_t failed;			   /* the last that failed */
 	struct refused_count refused[REFUSED_MAX]; /* guarded by mu */
 	size_t refused_n;			   /* guarded by mu */
 };

@@ -8,15 +8,16 @@
 #include "adapter/httpc/httpc-internal.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/hash.h"
 
 #define HEADERS_MAX (64 * 1024)
 /* What a body's memory may keep for the next one; pages of eight boards have 60 KB. */
 #define BODY_KEPT (256 * 1024)
 #define BODY_DEFAULT ((size_t)32 << 20)
 #define EVENTS_AT_ONCE 64
+/* A page of eight boards in one read or two. */
+#define READ_AT_ONCE (128 * 1024L)
 #define SHARDS_MAX 64
-#define SHARD_CONNECTIONS 64 /* about, until there are SHARDS_MAX */
+#define SHARD_CONNECTIONS 32 /* about, until there are SHARDS_MAX */
 
 struct gm_httpc {
 	struct gm_httpc_shard shards[SHARDS_MAX];
@@ -132,9 +133,9 @@ static int on_timer(CURLM *multi, long wait_ms, void *ctx)
 	return 0;
 }
 
-static struct gm_httpc_shard *shard_of(struct gm_httpc *c, const char *url)
+static struct gm_httpc_shard *shard_of(struct gm_httpc *c, uint16_t place)
 {
-	struct gm_httpc_shard *shard = &c->shards[gm_hash(gm_str(url)) % c->shard_count];
+	struct gm_httpc_shard *shard = &c->shards[place * c->shard_count >> 16];
 
 	if (shard->multi)
 		return shard;
@@ -225,7 +226,10 @@ static void set_constant_options(const struct gm_httpc *c, struct gm_httpc_slot 
 	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	(void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	(void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	/* No proxy, and no look at the environment for one with each request. */
 	(void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	(void)curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+	(void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, READ_AT_ONCE);
 	(void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	(void)curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
 	(void)curl_easy_setopt(easy, CURLOPT_USERAGENT, c->user_agent);
@@ -331,7 +335,7 @@ static int slot_start(struct gm_httpc_slot *slot, const struct gm_httpc_request 
 	slot->timeout_ms = request->timeout_ms;
 	slot->done = request->done;
 	slot->ctx = request->ctx;
-	slot->shard = shard_of(slot->client, request->url);
+	slot->shard = shard_of(slot->client, request->place);
 	if (!slot->shard || curl_multi_add_handle(slot->shard->multi, slot->easy) != CURLM_OK)
 		return gm_fail(err, GM_ERR_INTERNAL, "the HTTP client takes no more requests");
 	slot->busy = true;

@@ -66,6 +66,12 @@ struct gm_httpc_request {
 	struct gm_httpc_identity *identity; /* NULL: none; used in gm_httpc_get only */
 	const char *accept;		    /* a literal */
 	int64_t timeout_ms;		    /* for all of it */
+	/*
+	 * Where in a round of requests this one stands, from 0 to 65535; the same each time for the same server. Connections
+	 * are kept in groups by it: curl looks at all idle ones of a group once a second while the group is in use, so
+	 * requests that come close together belong together.
+	 */
+	uint16_t place;
 	/* Called from gm_httpc_step; *answer lives for the call. It may start further requests. */
 	void (*done)(void *ctx, const struct gm_httpc_answer *answer);
 	void *ctx;

@@ -190,12 +190,14 @@ static void start(struct gm_scraper *s, struct gm_target *t, int64_t now)
 {
 	struct gm_err err = { 0 };
 	struct gm_httpc_identity *identity = NULL;
-	struct gm_httpc_request request = { .url = t->url,
-					    .accept = ACCEPT,
-					    .timeout_ms =
-						    s->timeout_ms < t->interval_ms ? s->timeout_ms : t->interval_ms,
-					    .done = on_answer,
-					    .ctx = t };
+	struct gm_httpc_request request = {
+		.url = t->url,
+		.accept = ACCEPT,
+		.timeout_ms = s->timeout_ms < t->interval_ms ? s->timeout_ms : t->interval_ms,
+		.place = (uint16_t)(t->hash % (uint64_t)t->interval_ms * 65536 / (uint64_t)t->interval_ms),
+		.done = on_answer,
+		.ctx = t
+	};
 	int rc = gm_access_open(t->access, &identity, &err);
 
 	count_late(s, t, now);

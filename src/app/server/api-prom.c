@@ -304,6 +304,9 @@ static void http_families(struct gm_promtext_writer *w, const struct gm_api *api
 		gm_promtext_add_label(w, "class", gm_str(classes[i].class));
 		gm_promtext_i64(w, (int64_t)classes[i].n);
 	}
+	single(w, "gpu_monitor_http_request_seconds_total", GM_PROMTEXT_COUNTER,
+	       "Time spent answering, all requests together",
+	       (int64_t)atomic_load_explicit(&api->request_micros, memory_order_relaxed), 6);
 	single(w, "gpu_monitor_http_connections", GM_PROMTEXT_GAUGE, "Open connections", (int64_t)s.connections, 0);
 	if (s.tls_not_after_ms) {
 		single(w, "gpu_monitor_tls_certificate_expiry_seconds", GM_PROMTEXT_GAUGE,

@@ -33,6 +33,7 @@ struct gm_api {
 	struct gm_http_server *http; /* for /metrics; set once it listens */
 	struct gm_api_cache *cache;
 	int64_t started_ms;
+	_Atomic uint64_t request_micros; /* of all answered requests together */
 };
 
 /* Makes and frees api->cache. */

@@ -159,6 +159,13 @@ static bool on_is_local(void *ctx, const char *address)
 	       gm_settings_is_local(&gm_facts(((struct gm_api *)ctx)->facts)->settings, address);
 }
 
+static void on_answered(void *ctx, const struct gm_route *route, int status, int64_t micros)
+{
+	(void)route;
+	(void)status;
+	atomic_fetch_add_explicit(&((struct gm_api *)ctx)->request_micros, (uint64_t)micros, memory_order_relaxed);
+}
+
 static void on_http_line(void *ctx, const char *line)
 {
 	(void)ctx;
@@ -272,6 +279,7 @@ static int start_http(struct server *s, struct gm_err *err)
 		.identify = on_identify,
 		.is_local = on_is_local,
 		.refused = on_refused,
+		.observe = on_answered,
 		.log = on_http_line,
 		.connections_max = (size_t)conf->max_connections,
 		.streams_max = (size_t)conf->max_streams,

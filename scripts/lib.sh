@@ -152,6 +152,15 @@ build_programs() {
 		die "$name does not build"
 }
 
+# The sanitizers' maps of memory want few random bits in addresses, or programs under them end before they begin. setarch -R
+# switches these bits off for what it starts: "${steady[@]}" COMMAND. False where they are many and that is refused.
+steady=(env)
+steady_addresses() {
+	[ "$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 28)" -gt 28 ] || return 0
+	steady=(setarch -R)
+	"${steady[@]}" true 2>/dev/null
+}
+
 taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # free_port FIRST: it, or the next of a hundred that nobody listens on.

@@ -252,7 +252,7 @@ static void write_samples(const struct round *r, const struct accepted *a, struc
 {
 	/* The node's newest version is open: nobody else sees it, though readers see its instances as const. */
 	struct gm_instance *instances = (struct gm_instance *)(uintptr_t)to->instances;
-	const struct gm_obs_instance *list = r->page->instances + a->obs->instances_first;
+	const struct gm_obs_instance *list = gm_page_instances(r->page, a->obs);
 	for (size_t i = 0; i < to->instance_count; i++) {
 		struct gm_sample *s = &instances[i].sample;
 		*s = list[a->order[i]].sample;

@@ -106,7 +106,7 @@ bool gm_fleet_facts_update(struct fleet_device *d, const struct fleet_facts_news
 void gm_fleet_layout_order(const struct gm_page *page, const struct gm_obs_device *obs,
 			   uint8_t order[static GM_PAGE_DEVICE_INSTANCES_MAX])
 {
-	const struct gm_obs_instance *list = page->instances + obs->instances_first;
+	const struct gm_obs_instance *list = gm_page_instances(page, obs);
 	for (size_t i = 0; i < obs->instances_count; i++) {
 		size_t k = i;
 		for (; k > 0; k--) {
@@ -302,7 +302,7 @@ static bool retire_missing(struct fleet_device *d, const struct item_draft *draf
 bool gm_fleet_layout_update(struct gm_fleet *f, struct fleet_device *d, const struct gm_page *page,
 			    const struct gm_obs_device *obs, const uint8_t *order, bool ids, bool *out_came_or_went)
 {
-	const struct gm_obs_instance *list = page->instances + obs->instances_first;
+	const struct gm_obs_instance *list = gm_page_instances(page, obs);
 	size_t count = obs->instances_count;
 	*out_came_or_went = false;
 	if (layout_holds(d->layout, list, count, order) && !ids)

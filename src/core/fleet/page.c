@@ -87,7 +87,7 @@ static int check_instances(const struct gm_page *page, const struct gm_obs_devic
 	if (d->instances_count > GM_PAGE_DEVICE_INSTANCES_MAX)
 		return gm_fail(err, GM_ERR_TOO_LARGE, "%zu MIG instances, at most %d", d->instances_count,
 			       GM_PAGE_DEVICE_INSTANCES_MAX);
-	const struct gm_obs_instance *list = page->instances + d->instances_first;
+	const struct gm_obs_instance *list = gm_page_instances(page, d);
 	for (size_t i = 0; i < d->instances_count; i++) {
 		int rc = check_instance(page, &list[i], err);
 		if (rc) {

@@ -66,6 +66,13 @@ struct gm_page {
 	size_t pod_count;
 };
 
+/* Those of a device; NULL for none: a page without any has no array to point into. */
+static inline const struct gm_obs_instance *gm_page_instances(const struct gm_page *page,
+							      const struct gm_obs_device *device)
+{
+	return device->instances_count ? page->instances + device->instances_first : NULL;
+}
+
 /* Limits of a page; beyond them it is refused as a whole. */
 #define GM_PAGE_DEVICES_MAX 64
 #define GM_PAGE_DEVICE_INSTANCES_MAX 16

@@ -178,6 +178,8 @@ class Hostile(unittest.TestCase):
             self.assertEqual(metric(server, "gpu_monitor_scrape_late_total"), 0)
             before = server.api("/gpu/devices/good-GPU-00")["sampledAt"]
             wait_for("it moves on", lambda: server.api("/gpu/devices/good-GPU-00")["sampledAt"] > before, 5)
+            if "SAN_OPTIONS" in " ".join(os.environ):
+                return  # a sanitizer keeps what was freed
             peak = int(re.search(r"VmHWM:\s+(\d+)", server.status())[1])
             self.assertLess(peak, 200 << 10, "KiB at the most")
 

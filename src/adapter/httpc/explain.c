@@ -3,10 +3,26 @@
 
 #include <ctype.h>
 
-/* What curl ends with where we have no better words. */
+/*
+ * What curl ends with where we have no better words. Its first words stay, also those that were no reason to end: a peer
+ * that left early has no address any more.
+ */
 static const char *curl_words(const struct gm_httpc_slot *slot, CURLcode code)
 {
-	return slot->error[0] ? slot->error : curl_easy_strerror(code);
+	const bool aside = strncmp(slot->error, "getpeername() ", 14) == 0;
+
+	return slot->error[0] && !aside ? slot->error : curl_easy_strerror(code);
+}
+
+/* A server that wants a client certificate tells after the handshake, or just leaves. */
+static int explain_broken(const struct gm_httpc_slot *slot, CURLcode code, struct gm_err *err)
+{
+	char *scheme = NULL;
+
+	(void)curl_easy_getinfo(slot->easy, CURLINFO_SCHEME, &scheme);
+	if (slot->body.n == 0 && scheme && strcasecmp(scheme, "https") == 0)
+		return gm_fail(err, GM_ERR_IO, "TLS: %s (is a client certificate wanted?)", curl_words(slot, code));
+	return gm_fail(err, GM_ERR_IO, "%s", curl_words(slot, code));
 }
 
 static int explain_connect(const struct gm_httpc_slot *slot, CURLcode code, struct gm_err *err)
@@ -81,6 +97,9 @@ int gm_httpc_explain(const struct gm_httpc_slot *slot, CURLcode code, int status
 		return gm_fail(err, GM_ERR_IO, "client certificate: %s", curl_words(slot, code));
 	case CURLE_SSL_CONNECT_ERROR:
 		return gm_fail(err, GM_ERR_IO, "TLS: %s", curl_words(slot, code));
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+		return explain_broken(slot, code, err);
 	case CURLE_PARTIAL_FILE:
 		return gm_fail(err, GM_ERR_IO, "the connection was closed early, after %zu bytes", slot->body.n);
 	case CURLE_GOT_NOTHING:

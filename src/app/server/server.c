@@ -370,8 +370,6 @@ static void reload(struct server *s)
 	facts_complete(s, f);
 	gm_log_set_level((enum gm_log_level)f->settings.log_level);
 	gm_collector_reload(s->collector);
-	if (f->settings.tls_cert_file[0] && gm_http_server_reload_tls(s->http, &err))
-		gm_error_err("certificate refused, the old one stays in use", &err);
 	for (size_t i = 0; i < changes.live.count; i++)
 		gm_info("setting changed", { "key", changes.live.items[i] });
 	for (size_t i = 0; i < changes.restart.count; i++)

@@ -336,6 +336,23 @@ class Scraping(unittest.TestCase):
                 wait_for("the refusal", lambda: "targts" in server.log())
                 self.assertEqual(server.api("/gpu/overview")["totalGpuDevices"], 1)
 
+    def test_two_clusters_are_told_apart(self):
+        second = (PAGE % "20").replace("GPU-11111111", "GPU-22222222").encode()
+        with Exporter((PAGE % "80").encode()) as one, Exporter(second) as two:
+            targets = f"[{{url: '{one.url}', cluster: east}}, {{url: '{two.url}', cluster: west}}]"
+            with tempfile.NamedTemporaryFile("w", suffix=".yml") as config:
+                config.write(f"gpu.management.metrics.collection-interval: 1s\nscrape.targets: {targets}\n")
+                config.flush()
+                with Server("--config", config.name) as server:
+                    wait_for("both", lambda: server.api("/gpu/overview")["totalGpuDevices"] == 2)
+                    self.assertEqual(server.api("/gpu/overview")["clusters"], ["east", "west"])
+                    self.assertEqual(len(server.api("/gpu/devices?cluster=west")["items"]), 1)
+                    text = server.get("/metrics").body.decode()
+        for line in ('gpu_utilization{cluster="east",device_id="node-a-GPU-00",model="H100_80GB"} 80',
+                     'gpu_utilization{cluster="west",device_id="node-a-GPU-00",model="H100_80GB"} 20',
+                     'gpu_hourly_cost{cluster="west",team="__unallocated__",project="__unallocated__"} 8'):
+            self.assertIn(line + "\n", text)
+
     def test_targets_file_is_read_again(self):
         with Exporter((PAGE % "50").encode()) as exporter, tempfile.TemporaryDirectory() as folder:
             targets = os.path.join(folder, "targets.yml")

@@ -52,6 +52,78 @@ static void add_device_labels(struct gm_promtext_writer *w, const struct gm_devi
 	gm_promtext_add_label(w, "device_id", gm_str(d->id));
 }
 
+/* The nodes of one cluster stand together: the index behind those of the cluster that begins at `first`. */
+static size_t cluster_end(const struct gm_snapshot *s, size_t first)
+{
+	size_t end = first;
+
+	while (end < s->node_count && strcmp(s->nodes[end]->cluster, s->nodes[first]->cluster) == 0)
+		end++;
+	return end;
+}
+
+static void count_profile(const struct gm_snapshot *s, size_t first, size_t end, struct gm_profile_count *c)
+{
+	for (size_t n = first; n < end; n++) {
+		for (size_t i = 0; i < s->nodes[n]->device_count; i++) {
+			const struct gm_device *d = &s->nodes[n]->devices[i];
+			for (size_t k = 0; k < d->instance_count; k++) {
+				const bool same = strcmp(d->instances[k].profile, c->profile) == 0;
+				c->total += same;
+				c->held += same && d->instances[k].pod_count > 0;
+			}
+		}
+	}
+}
+
+static void mig_family(struct gm_promtext_writer *w, const struct gm_snapshot *s, bool cluster)
+{
+	gm_promtext_family(w, "mig_allocation_ratio", GM_PROMTEXT_GAUGE,
+			   "MIG instances of the profile that are held, of those that exist");
+	for (size_t first = 0, end; first < s->node_count; first = end) {
+		end = cluster ? cluster_end(s, first) : s->node_count;
+		for (size_t i = 0; i < s->profile_count; i++) {
+			struct gm_profile_count c = s->profiles[i];
+			if (cluster) {
+				c.total = c.held = 0;
+				count_profile(s, first, end, &c);
+			}
+			if (!c.total)
+				continue;
+			gm_promtext_sample(w, "");
+			if (cluster)
+				gm_promtext_add_label(w, "cluster", gm_str(s->nodes[first]->cluster));
+			gm_promtext_add_label(w, "profile", gm_str(c.profile));
+			gm_promtext_f64(w, (double)c.held / (double)c.total);
+		}
+	}
+}
+
+/* Until teams are known all of it is nobody's. */
+static void cost_family(struct gm_promtext_writer *w, const struct gm_snapshot *s, bool cluster)
+{
+	gm_promtext_family(w, "gpu_hourly_cost", GM_PROMTEXT_GAUGE,
+			   "Current rate of what the team and project hold, in currency units an hour");
+	for (size_t first = 0, end; first < s->node_count; first = end) {
+		uint32_t priced = 0;
+		int64_t micros = 0;
+
+		end = cluster ? cluster_end(s, first) : s->node_count;
+		for (size_t n = first; n < end; n++) {
+			priced += s->nodes[n]->totals.priced;
+			micros += s->nodes[n]->totals.hourly_micros;
+		}
+		if (!priced)
+			continue;
+		gm_promtext_sample(w, "");
+		if (cluster)
+			gm_promtext_add_label(w, "cluster", gm_str(s->nodes[first]->cluster));
+		gm_promtext_add_label(w, "team", GM_STR("__unallocated__"));
+		gm_promtext_add_label(w, "project", GM_STR("__unallocated__"));
+		gm_promtext_fixed(w, micros, 6);
+	}
+}
+
 static void seed_families(struct gm_promtext_writer *w, const struct gm_snapshot *s, bool cluster)
 {
 	gm_promtext_family(w, "gpu_utilization", GM_PROMTEXT_GAUGE, "GPU utilisation in per cent");
@@ -73,23 +145,8 @@ static void seed_families(struct gm_promtext_writer *w, const struct gm_snapshot
 		add_device_labels(w, d, cluster);
 		gm_promtext_fixed(w, d->sample.value[GM_FIELD_TEMPERATURE], 1);
 	}
-	gm_promtext_family(w, "mig_allocation_ratio", GM_PROMTEXT_GAUGE,
-			   "MIG instances of the profile that are held, of those that exist");
-	for (size_t i = 0; i < s->profile_count; i++) {
-		if (!s->profiles[i].total)
-			continue;
-		gm_promtext_sample(w, "");
-		gm_promtext_add_label(w, "profile", gm_str(s->profiles[i].profile));
-		gm_promtext_f64(w, (double)s->profiles[i].held / (double)s->profiles[i].total);
-	}
-	if (!s->totals.priced)
-		return;
-	gm_promtext_family(w, "gpu_hourly_cost", GM_PROMTEXT_GAUGE,
-			   "Current rate of what the team and project hold, in currency units an hour");
-	gm_promtext_sample(w, "");
-	gm_promtext_add_label(w, "team", GM_STR("__unallocated__"));
-	gm_promtext_add_label(w, "project", GM_STR("__unallocated__"));
-	gm_promtext_fixed(w, s->totals.hourly_micros, 6);
+	mig_family(w, s, cluster);
+	cost_family(w, s, cluster);
 }
 
 static void device_families(struct gm_promtext_writer *w, const struct gm_snapshot *s, bool cluster)

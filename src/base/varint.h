@@ -57,7 +57,7 @@ static inline bool gm_str_take_varint(struct gm_str *in, uint64_t *out)
 /* Differences, small ones of either sign to small numbers. Wraps, so that any two int64 have one. */
 static inline uint64_t gm_zigzag(uint64_t difference)
 {
-	return difference << 1 ^ (uint64_t)((int64_t)difference >> 63);
+	return difference << 1 ^ -(difference >> 63);
 }
 static inline uint64_t gm_unzigzag(uint64_t v)
 {

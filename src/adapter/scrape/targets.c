@@ -161,7 +161,7 @@ static int make_list(struct new_list *l, const struct gm_scrape_target *targets,
 	}
 	if (l->targets.items)
 		qsort(l->targets.items, count, sizeof(struct gm_target *), by_key);
-	for (size_t i = 1; i < count; i++) {
+	for (size_t i = 1; i < l->targets.count; i++) {
 		if (strcmp(l->targets.items[i - 1]->key, l->targets.items[i]->key) == 0)
 			return gm_fail_at(err, GM_ERR_INVALID, l->targets.items[i]->key, "given twice");
 	}

@@ -30,7 +30,7 @@ static int find_subject(const struct gm_snapshot *s, struct gm_str id, struct su
 		subject.series = subject.device->series;
 	} else {
 		subject.instance = gm_snapshot_instance(s, id, &subject.device);
-		if (!subject.instance)
+		if (!subject.instance || !subject.device)
 			return gm_fail(err, GM_ERR_NOT_FOUND, "no device or MIG instance '%.*s'", GM_STR_ARG(id));
 		subject.series = subject.instance->series;
 	}

@@ -137,6 +137,18 @@ static void test_httpc_gets_a_page_and_keeps_the_connection(void **state)
 }
 
 /* Each of these ends with a clear word, within its deadline, and costs no more than the limits allow. */
+static bool sanitized(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	return true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+	return true;
+#endif
+#endif
+	return false;
+}
+
 static void test_httpc_survives_hostile_servers(void **state)
 {
 	static const struct {
@@ -176,11 +188,8 @@ static void test_httpc_survives_hostile_servers(void **state)
 	get(f, "/binary", 2000, &r);
 	assert_int_equal(r.rc, 0);
 	assert_int_equal(r.body.n, 1048576);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	assert_true(resident_kib() - before < 32 * 1024);
-#else
-	(void)before;
-#endif
+	/* A sanitizer keeps freed memory for a while: its runs have another measure. */
+	assert_true(resident_kib() - before < (sanitized() ? 512 : 32) * 1024);
 	gm_buf_fini(&r.body);
 }
 
@@ -211,22 +220,19 @@ static void test_httpc_lets_the_good_pass_the_bad(void **state)
 static void test_httpc_bounds_all_bodies_together(void **state)
 {
 	struct fixture *f = *state;
-	const struct gm_httpc_conf conf = { .in_flight_max = 8, .body_max = BODY_MAX, .bodies_max = 6 << 20 };
+	const struct gm_httpc_conf conf = { .in_flight_max = 8, .body_max = BODY_MAX, .bodies_max = 3 << 20 };
 	struct gm_httpc *own = f->client;
 	struct result r[8] = { 0 };
-	int no_room = 0;
 
 	assert_int_equal(gm_httpc_new(&conf, &f->client, NULL), 0);
 	for (size_t i = 0; i < GM_LEN(r); i++)
 		start(f, "/huge", 20000, NULL, &r[i]);
 	run(f->client);
+	/* Each would fit by itself up to BODY_MAX; together they may not take even that. */
 	for (size_t i = 0; i < GM_LEN(r); i++) {
-		assert_true(r[i].rc == GM_ERR_TOO_LARGE || r[i].rc == GM_ERR_LIMITED);
-		no_room += r[i].rc == GM_ERR_LIMITED;
+		assert_int_equal(r[i].rc, GM_ERR_LIMITED);
 		gm_buf_fini(&r[i].body);
 	}
-	/* How many depends on how they take turns; without the bound all eight would be cut as too large. */
-	assert_true(no_room >= 1);
 	gm_httpc_free(f->client);
 	f->client = own;
 }

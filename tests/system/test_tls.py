@@ -20,7 +20,7 @@ class Authority:
         self.folder = pathlib.Path(folder)
         self.file = self.folder / "ca.pem"
         self.run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-                 "/CN=test authority", "-keyout", "ca.key", "-out", "ca.pem")
+                 "/CN=test authority", "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", "ca.key", "-out", "ca.pem")
 
     def run(self, *args):
         subprocess.run(["openssl", *args], cwd=self.folder, check=True, capture_output=True)

@@ -52,12 +52,12 @@ class Stream:
 
 class Events(unittest.TestCase):
     def test_a_slow_reader_gets_the_newest_state_not_a_queue(self):
-        with Server("--simulate", "50000", "--set", "simulate.faults=false") as server:
-            wait_for("devices", lambda: server.api("/gpu/overview")["totalGpuDevices"] == 50000)
+        with Server("--simulate", "120000", "--set", "simulate.faults=false") as server:
+            wait_for("devices", lambda: server.api("/gpu/overview")["totalGpuDevices"] == 120000)
             first = server.api("/gpu/fleet")["seq"]
             stream = Stream(server, last_id=first)
             self.assertEqual(stream.status, 200)
-            # Each update is about 600 KB; what sockets do not hold the server must not keep either.
+            # Each update is some 700 KB; what sockets do not hold the server must not keep either.
             wait_for("many snapshots", lambda: server.api("/gpu/fleet")["seq"] >= first + 12, 60)
             sent = metric(server, "gpu_monitor_sse_messages_total")
             self.assertLess(sent, 11)

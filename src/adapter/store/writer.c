@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/alloc.h"
 #include "base/map.h"
@@ -10,6 +11,7 @@
 #include "base/vec.h"
 #include "base/wait.h"
 
+#define WRITER_NICE 10
 #define QUEUE_ROWS 100000
 #define GROUP_ROWS 20000 /* samples a transaction at most */
 #define JOBS_MAX 1000
@@ -572,6 +574,8 @@ static void *run(void *p)
 	struct gm_store_writer *w = p;
 
 	(void)pthread_setname_np(pthread_self(), "gm-store");
+	/* Packing takes its time; who asks should not wait for it where processors are few. Of this thread only. */
+	(void)setpriority(PRIO_PROCESS, 0, WRITER_NICE);
 	while (gm_store_writer_turn(w, gm_store_writer_wait_ms(w)))
 		;
 	return NULL;

@@ -22,6 +22,7 @@ struct gm_cell {
 	uint8_t flags;
 	uint8_t mig; /* GPU instances */
 };
+_Static_assert(sizeof(struct gm_cell) == 6, "cells are compared as bytes");
 struct gm_cell gm_cell_of(const struct gm_device *d);
 
 /* The whole fleet: the answer of GET /gpu/fleet. */

@@ -66,6 +66,7 @@ struct gm_events {
 	uint64_t update_base, update_seq, overview_seq;
 	bool stop, pending;
 	pthread_t thread;
+	struct gm_cell *cells; /* of the last snapshot; the publisher's own */
 };
 
 static struct message *message_new(const struct gm_buf *b)
@@ -337,19 +338,42 @@ void gm_events_free(struct gm_events *e)
 	message_unref(e->shared_update);
 	message_unref(e->shared_overview);
 	gm_snapshot_unref(e->snapshot);
+	free(e->cells);
 	(void)pthread_cond_destroy(&e->changed);
 	(void)pthread_mutex_destroy(&e->mu);
 	free(e);
+}
+
+static void draw_anew(struct gm_events *e, const struct gm_snapshot *s)
+{
+	free(e->cells);
+	e->cells = gm_xalloc(s->device_count * sizeof(*e->cells) + 1);
+	for (size_t i = 0; i < s->device_count; i++)
+		e->cells[i] = gm_cell_of(s->devices[i]);
+}
+
+/* Most new samples look like the last ones at the width of a cell: clients are told only of those that do not. */
+static void find_moved(struct gm_events *e, const struct gm_snapshot *s, struct change *out)
+{
+	out->positions = gm_xalloc(s->changed_count * sizeof(*out->positions) + 1);
+	for (size_t i = 0; i < s->changed_count; i++) {
+		const uint32_t at = s->changed[i];
+		const struct gm_cell now = gm_cell_of(s->devices[at]);
+		if (memcmp(&now, &e->cells[at], sizeof(now)) == 0)
+			continue;
+		e->cells[at] = now;
+		out->positions[out->count++] = at;
+	}
 }
 
 void gm_events_publish(struct gm_events *e, const struct gm_snapshot *s)
 {
 	struct change fresh = { .seq = s->seq };
 
-	if (s->layout_seq != s->seq && s->changed_count) {
-		fresh.count = s->changed_count;
-		fresh.positions = gm_xmemdup(s->changed, s->changed_count * sizeof(*s->changed));
-	}
+	if (s->layout_seq == s->seq)
+		draw_anew(e, s);
+	else
+		find_moved(e, s, &fresh);
 	(void)pthread_mutex_lock(&e->mu);
 	struct change *slot = &e->ring[s->seq % RING];
 	uint32_t *old = slot->positions;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/server/api-internal.h"
 
+#include <assert.h>
+
 #include "app/server/values.h"
 #include "base/parse.h"
 #include "core/fleet/chart.h"
@@ -30,7 +32,7 @@ static int find_subject(const struct gm_snapshot *s, struct gm_str id, struct su
 		subject.series = subject.device->series;
 	} else {
 		subject.instance = gm_snapshot_instance(s, id, &subject.device);
-		if (!subject.instance || !subject.device)
+		if (!subject.instance)
 			return gm_fail(err, GM_ERR_NOT_FOUND, "no device or MIG instance '%.*s'", GM_STR_ARG(id));
 		subject.series = subject.instance->series;
 	}
@@ -76,6 +78,7 @@ static int64_t sample_interval(const struct gm_api *api, const struct gm_device 
 {
 	const struct gm_settings *s = &gm_facts(api->facts)->settings;
 
+	assert(d); /* a subject that was found has one */
 	return d->source == GM_PAGE_SIM ? s->simulate_interval_ms : s->collection_interval_ms;
 }
 

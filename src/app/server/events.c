@@ -191,24 +191,30 @@ static struct message *next_message(struct gm_events *e, struct client *c)
 	return m ? m : fleet_message(e, c);
 }
 
+/* False when the stream is over. Otherwise *out is the next message, or NULL when there is none yet. */
+static bool take_message(struct gm_events *e, struct client *c, struct message **out)
+{
+	(void)pthread_mutex_lock(&e->mu);
+	const bool over = c->ended || (c->expires_ms && gm_wall_ms(e->conf.clock) >= c->expires_ms);
+	*out = over ? NULL : next_message(e, c);
+	e->stats.messages += *out != NULL;
+	(void)pthread_mutex_unlock(&e->mu);
+	return !over;
+}
+
+/* Bytes are copied without the lock: thousands of clients take megabytes, and nobody else touches what one has begun. */
 static ssize_t client_read(void *ctx, char *buf, size_t max)
 {
 	struct client *c = ctx;
-	struct gm_events *e = c->events;
 	size_t n = 0;
 
-	(void)pthread_mutex_lock(&e->mu);
-	if (c->ended || (c->expires_ms && gm_wall_ms(e->conf.clock) >= c->expires_ms)) {
-		(void)pthread_mutex_unlock(&e->mu);
-		return -1;
-	}
 	while (n < max) {
 		if (!c->current) {
-			c->current = next_message(e, c);
+			if (!take_message(c->events, c, &c->current))
+				return n ? (ssize_t)n : -1;
 			c->sent = 0;
 			if (!c->current)
 				break;
-			e->stats.messages++;
 		}
 		const size_t left = c->current->n - c->sent, part = left < max - n ? left : max - n;
 		memcpy(buf + n, c->current->bytes + c->sent, part);
@@ -219,7 +225,6 @@ static ssize_t client_read(void *ctx, char *buf, size_t max)
 			c->current = NULL;
 		}
 	}
-	(void)pthread_mutex_unlock(&e->mu);
 	return (ssize_t)n;
 }
 

@@ -99,17 +99,18 @@ class Demo(unittest.TestCase):
         self.assertTrue(all(d["health"] == "ok" for d in ids("health=ok")))
 
     def test_missing_values_are_null_with_a_reason(self):
-        missing = 0
-        for d in self.server.api("/gpu/devices?limit=1000")["items"]:
+        listed = self.server.api("/gpu/devices?limit=1000")["items"]
+        consumer = next(d for d in listed if d["model"] == "RTX4090")
+        detail = self.server.api(f"/gpu/devices/{consumer['uuid']}")
+        self.assertIn("tensorActive", detail["quality"], "a consumer board has no profiling values")
+        for d in [*listed, detail]:
             for name, why in d["quality"].items():
                 self.assertIsNone(d[name])
                 self.assertIn(why, ("unsupported", "not_reported", "error", "stale"))
-                missing += 1
             for i in d["migInstances"]:
                 for name in i["quality"]:
                     self.assertIsNone(i[name])
             self.assertEqual(d["migEnabled"], bool(d["migInstances"]), d["deviceId"])
-        self.assertIsInstance(missing, int)
 
     def test_it_moves_every_second(self):
         first = self.server.api("/gpu/overview")["asOf"]
@@ -166,8 +167,15 @@ class Demo(unittest.TestCase):
     def test_etag_gzip_and_head(self):
         plain = self.server.get(f"{CONTEXT}/api/v1/gpu/models")
         etag = plain.headers["ETag"]
-        same = self.server.get(f"{CONTEXT}/api/v1/gpu/models", headers={"If-None-Match": etag})
-        self.assertIn(same.status, (200, 304))  # a second may have passed
+
+        def unchanged():
+            # A snapshot may have come in between: then the next answer names the ETag of the try after it.
+            nonlocal etag
+            again = self.server.get(f"{CONTEXT}/api/v1/gpu/models", headers={"If-None-Match": etag})
+            etag = again.headers["ETag"]
+            return again.status == 304 and again.body == b""
+
+        wait_for("304", unchanged)
         packed = self.server.get(f"{CONTEXT}/api/v1/gpu/models", headers={"Accept-Encoding": "gzip"})
         self.assertEqual(packed.headers["Content-Encoding"], "gzip")
         self.assertLess(len(packed.body), len(plain.body))

@@ -25,6 +25,8 @@
 #define GM_AGENT_MEMORY_TOTAL GM_AGENT_PREFIX "memory_total_bytes"
 #define GM_AGENT_TEMPERATURE_LIMIT GM_AGENT_PREFIX "temperature_limit_celsius"
 #define GM_AGENT_SAMPLE_TIME GM_AGENT_PREFIX "sample_timestamp_seconds"
+/* 1: a driver call for the board does not return; its values are the last from before, at their own time. */
+#define GM_AGENT_DRIVER_HUNG GM_AGENT_PREFIX "driver_hung"
 
 /*
  *   X(field, name behind the prefix, unit, type, help)

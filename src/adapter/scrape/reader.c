@@ -167,6 +167,10 @@ static void put_fact(struct gm_page_reader *r, const struct gm_series_rule *rule
 	case GM_WHAT_SAMPLE_TIME:
 		(d ? &d->sample : &it->sample)->at_ms = value;
 		break;
+	case GM_WHAT_DRIVER_HUNG:
+		if (d)
+			d->driver_hung = value != 0;
+		break;
 	default:
 		break;
 	}

@@ -18,6 +18,7 @@ enum gm_what {
 	GM_WHAT_TEMPERATURE_LIMIT,
 	GM_WHAT_MIG_MODE,
 	GM_WHAT_SAMPLE_TIME,
+	GM_WHAT_DRIVER_HUNG,
 	GM_WHAT_UNAVAILABLE, /* the field is told by a label; the value says nothing */
 	GM_WHAT_NOTHING,     /* an info line: its labels are all it has */
 	GM_WHAT_COUNT

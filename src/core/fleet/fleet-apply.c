@@ -121,6 +121,25 @@ static bool time_goes_on(struct fleet_device *d, int64_t at_ms)
 	return true;
 }
 
+/*
+ * Its source speaks for it, its driver does not: known at once, not after an interval of silence. What was measured stays,
+ * marked stale. The next sample, which is newer, ends it.
+ */
+static void hang_device(struct round *r, struct fleet_device *d)
+{
+	struct gm_fleet *f = r->f;
+	d->seen_at_ms = r->page->at_ms;
+	if ((d->reasons & GM_REASON(DRIVER_HUNG)) != 0 && d->phase == FLEET_STALE)
+		return;
+	gm_fleet_node_open(f, d->node);
+	gm_fleet_device_mark_stale(d);
+	d->phase = FLEET_STALE;
+	d->lost = false;
+	gm_fleet_device_judge(f, d, (d->reasons | GM_REASON(DRIVER_HUNG)) & ~(GM_REASON(SILENT) | GM_REASON(LOST)),
+			      r->page->at_ms);
+	gm_fleet_node_schedule(f, d->node);
+}
+
 static void judge_device(struct round *r, size_t i)
 {
 	const struct gm_obs_device *obs = &r->page->devices[i];
@@ -134,6 +153,13 @@ static void judge_device(struct round *r, size_t i)
 		return;
 	}
 	bool serves = d->source == r->source;
+	if (serves && obs->driver_hung && d->node && d->record) {
+		hang_device(r, d);
+		r->result.refused++;
+		r->served_count++;
+		d->page_no = r->source->page_no;
+		return;
+	}
 	if (!time_goes_on(d, at_ms)) {
 		r->result.refused++;
 		r->served_count += serves;

@@ -272,7 +272,8 @@ static enum gm_node_state state_of(const struct fleet_node *n)
 	size_t bad = 0;
 	for (size_t i = 0; i < n->devices.count; i++) {
 		const struct fleet_device *d = n->devices.items[i];
-		fresh += d->phase == FLEET_FRESH || (d->lost && d->phase == FLEET_STALE);
+		bool spoken_for = d->lost || (d->reasons & GM_REASON(DRIVER_HUNG)) != 0;
+		fresh += d->phase == FLEET_FRESH || (spoken_for && d->phase == FLEET_STALE);
 		silent += d->phase == FLEET_SILENT;
 		bad += d->health != GM_HEALTH_OK;
 	}

@@ -147,6 +147,7 @@ static const struct {
 	[GM_HEALTH_REASON_POSITION_THROTTLED] = { GM_HEALTH_DEGRADED, is_throttled },
 	[GM_HEALTH_REASON_POSITION_LOST] = { GM_HEALTH_FAILED, NULL },
 	[GM_HEALTH_REASON_POSITION_NEVER_SEEN] = { GM_HEALTH_UNKNOWN, NULL },
+	[GM_HEALTH_REASON_POSITION_DRIVER_HUNG] = { GM_HEALTH_FAILED, NULL },
 };
 
 uint32_t gm_health_reasons(const struct gm_health_memory *m, const struct gm_sample *sample, int64_t slowdown_c)

@@ -24,8 +24,8 @@ void gm_health_memory_init(struct gm_health_memory *m);
 /* Takes a sample's news in; true when the XID changed to another fault (the gauge keeps the old number). */
 bool gm_health_learn(struct gm_health_memory *m, const struct gm_sample *sample);
 /*
- * The reasons that follow from a sample. slowdown_c: the board's threshold, -1: not known (90 C then). LOST, SILENT and
- * NEVER_SEEN follow from time, not from values: the fleet adds them.
+ * The reasons that follow from a sample. slowdown_c: the board's threshold, -1: not known (90 C then). LOST, SILENT,
+ * NEVER_SEEN and DRIVER_HUNG do not follow from values: the fleet adds them.
  */
 uint32_t gm_health_reasons(const struct gm_health_memory *m, const struct gm_sample *sample, int64_t slowdown_c);
 /* The worst of the reasons; a device that nothing is known of is unknown, whatever it was before. */

@@ -2,6 +2,7 @@
 #ifndef GM_CORE_FLEET_PAGE_H
 #define GM_CORE_FLEET_PAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,6 +48,7 @@ struct gm_obs_device {
 	enum gm_mig_mode mig_mode;
 	int64_t memory_total_bytes;  /* -1: not told */
 	int64_t temperature_limit_c; /* slowdown threshold; -1: not told */
+	bool driver_hung;	     /* a driver call for it does not return: the sample is the last from before */
 	struct gm_sample sample;
 	size_t instances_first, instances_count; /* in page->instances */
 	size_t pods_first, pods_count;		 /* in page->pods */

@@ -28,9 +28,10 @@ const char *gm_health_name(enum gm_health h); /* "ok", "degraded", "failed", "un
 	X(ECC_UNCORRECTED, "ecc_uncorrected") /* the counter rose */                                                   \
 	X(ROW_REMAP_FAILURE, "row_remap_failure")                                                                      \
 	X(ROW_REMAP_PENDING, "row_remap_pending")                                                                      \
-	X(THROTTLED, "throttled")   /* hardware slowdown, thermal or power brake */                                    \
-	X(LOST, "lost")		    /* its node answers, the board does not */                                         \
-	X(NEVER_SEEN, "never_seen") /* known from the store, not seen since the start */
+	X(THROTTLED, "throttled")     /* hardware slowdown, thermal or power brake */                                  \
+	X(LOST, "lost")		      /* its node answers, the board does not */                                       \
+	X(NEVER_SEEN, "never_seen")   /* known from the store, not seen since the start */                             \
+	X(DRIVER_HUNG, "driver_hung") /* a driver call for it does not return */
 
 enum gm_health_reason_position {
 #define GM_HEALTH_REASON_POSITION(name, text) GM_HEALTH_REASON_POSITION_##name,

@@ -329,6 +329,47 @@ static void test_lost_device_is_failed_while_its_source_answers_and_gone_after_a
 	gm_snapshot_unref(s);
 }
 
+static void page_of_hung(bool hung, int64_t sampled_at_ms, int64_t at_ms)
+{
+	draft_begin(&w.draft, A, GM_PAGE_AGENT, "worker-01", at_ms);
+	struct gm_obs_device *d = draft_board(&w.draft, "GPU-a", 0);
+	d->driver_hung = hung;
+	d->sample.at_ms = sampled_at_ms;
+	draft_set(&d->sample, GM_FIELD_TEMPERATURE, 500);
+	world_apply(&w);
+}
+
+static void test_hung_driver_is_told_at_once_and_ends_with_the_next_sample(void **state)
+{
+	(void)state;
+	page_of_hung(false, T0, T0);
+	page_of_hung(true, T0, T0 + 1000);
+	const struct gm_snapshot *s = world_look(&w, T0 + 1000);
+	const struct gm_device *d = find(s, "GPU-a");
+	assert_int_equal(d->health, GM_HEALTH_FAILED);
+	assert_int_equal(d->health_reasons, GM_REASON(DRIVER_HUNG));
+	assert_int_equal(d->sample.valid, 0);
+	assert_int_equal(d->sample.validity[GM_FIELD_TEMPERATURE], GM_STALE);
+	assert_int_equal(d->sample.value[GM_FIELD_TEMPERATURE], 500);
+	assert_int_equal(d->sample.at_ms, T0);
+	assert_int_equal(s->nodes[0]->state, GM_NODE_DEGRADED);
+	gm_snapshot_unref(s);
+	/* Its source goes on speaking for it: neither silent nor lost, and said once. */
+	for (int i = 1; i <= 20; i++) {
+		page_of_hung(true, T0, T0 + 1000 + i * INTERVAL);
+		(void)gm_fleet_publish(w.fleet, T0 + 1000 + i * INTERVAL);
+	}
+	s = world_look(&w, T0 + 1000 + 20 * INTERVAL);
+	assert_int_equal(find(s, "GPU-a")->health_reasons, GM_REASON(DRIVER_HUNG));
+	assert_int_equal(world_events(&w, GM_EVENT_HEALTH, NULL), 1);
+	gm_snapshot_unref(s);
+	page_of_hung(false, T0 + 1000 + 21 * INTERVAL, T0 + 1000 + 21 * INTERVAL);
+	s = world_look(&w, T0 + 1000 + 21 * INTERVAL);
+	assert_int_equal(find(s, "GPU-a")->health, GM_HEALTH_OK);
+	assert_true(gm_sample_has(&find(s, "GPU-a")->sample, GM_FIELD_TEMPERATURE));
+	gm_snapshot_unref(s);
+}
+
 static void test_lost_device_is_unknown_when_its_source_falls_silent_too(void **state)
 {
 	(void)state;
@@ -731,6 +772,7 @@ int main(void)
 		RULE(test_short_intervals_are_stale_before_unknown),
 		RULE(test_device_left_out_of_three_pages_is_lost),
 		RULE(test_lost_device_is_failed_while_its_source_answers_and_gone_after_a_day),
+		RULE(test_hung_driver_is_told_at_once_and_ends_with_the_next_sample),
 		RULE(test_lost_device_is_unknown_when_its_source_falls_silent_too),
 		RULE(test_silent_device_is_forgotten_and_comes_back_as_itself),
 		RULE(test_sample_that_is_not_newer_is_counted_and_not_applied),

@@ -145,6 +145,7 @@ export const en = {
   'reason.row_remap_pending': 'Row remapping pending',
   'reason.throttled': 'Hardware slowdown',
   'reason.lost': 'Fell off the bus',
+  'reason.driver_hung': 'Driver does not answer',
   'reason.never_seen': 'Not seen since the start',
 
   'quality.unsupported': 'This GPU or source does not measure it',

@@ -147,6 +147,7 @@ export const ko: Record<Key, string> = {
   'reason.row_remap_pending': '행 재배치 대기 중',
   'reason.throttled': '하드웨어 속도 저하',
   'reason.lost': '버스에서 이탈',
+  'reason.driver_hung': '드라이버 응답 없음',
   'reason.never_seen': '시작 후 발견되지 않음',
 
   'quality.unsupported': '이 GPU나 수집원이 측정하지 않는 값입니다',

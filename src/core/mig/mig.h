@@ -14,7 +14,8 @@
 /*
  * The rules of MIG layouts. A board is a row of placement units (memory slices: 8, 4 on an A30, 12 on an RTX PRO 6000); a
  * GPU instance of a profile occupies `size` units from one of the profile's starts. The table is the catalogue's (planning)
- * or one that is made of what a driver tells (truth): same struct, same rules. Pure, no allocation.
+ * or one that is made of what a driver tells (truth): same struct, same rules. A table whose placements are not known has
+ * the empty layout only. Pure, no allocation.
  */
 #define GM_MIG_UNITS_MAX 32
 #define GM_MIG_INSTANCES_MAX 16

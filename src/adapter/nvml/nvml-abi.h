@@ -180,7 +180,7 @@ enum gm_nvml_event_bit {
 	GM_NVML_EVENT_RECOVERY_ACTION = 0x8000,
 };
 
-/* Of nvmlDeviceGetFieldValues. Counters of bytes and energy are since driver load. */
+/* Of nvmlDeviceGetFieldValues. Counters of bytes and energy are since driver load. 256 to 273 are power smoothing. */
 enum gm_nvml_field_id {
 	GM_NVML_FI_ECC_CURRENT = 1,
 	GM_NVML_FI_ECC_PENDING = 2,
@@ -198,7 +198,7 @@ enum gm_nvml_field_id {
 	GM_NVML_FI_ENERGY_MJ = 83,
 	GM_NVML_FI_NVLINK_COUNT = 91,
 	GM_NVML_FI_PCIE_REPLAY = 94,
-	GM_NVML_FI_NVLINK_DATA_TX_KIB = 138,
+	GM_NVML_FI_NVLINK_DATA_TX_KIB = 138, /* to 141 scopeId: link, or GM_NVML_SCOPE_ALL for their sum */
 	GM_NVML_FI_NVLINK_DATA_RX_KIB = 139,
 	GM_NVML_FI_NVLINK_RAW_TX_KIB = 140,
 	GM_NVML_FI_NVLINK_RAW_RX_KIB = 141,
@@ -223,10 +223,11 @@ enum gm_nvml_field_id {
 	GM_NVML_FI_PCIE_RX_BYTES = 198,
 	GM_NVML_FI_MIG_INDEPENDENT_QUERY = 199,
 	GM_NVML_FI_RECOVERY_ACTION = 230,
-	GM_NVML_FI_VIOLATION_SW_THERMAL_NS = 269,
-	GM_NVML_FI_VIOLATION_HW_THERMAL_NS = 270,
-	GM_NVML_FI_VIOLATION_POWER_BRAKE_NS = 271,
+	GM_NVML_FI_VIOLATION_SW_THERMAL_NS = 251,
+	GM_NVML_FI_VIOLATION_HW_THERMAL_NS = 252,
+	GM_NVML_FI_VIOLATION_POWER_BRAKE_NS = 253,
 };
+#define GM_NVML_SCOPE_ALL UINT32_MAX
 enum gm_nvml_value_type {
 	GM_NVML_VALUE_DOUBLE,
 	GM_NVML_VALUE_UINT,

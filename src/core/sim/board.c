@@ -20,32 +20,57 @@
 
 enum { ASK_SHAKE = 0x31, ASK_SKEW, ASK_REPLAY, ASK_AGE, ASK_ROWS };
 
-static const struct sim_work *work_of(const struct gm_sim *s, int index)
+/* What a commanded load looks like where there is no workload to take its manners from. */
+static const struct sim_work steady = { .power = SIM_ONE * 85 / 100,
+					.sm = SIM_ONE * 80 / 100,
+					.tensor = SIM_ONE * 40 / 100,
+					.dram = SIM_ONE * 50 / 100,
+					.pcie_bps = 500000000,
+					.nvlink_bps = 0 };
+
+/* slice -1: the whole board. */
+static int held_percent(const struct gm_sim *s, size_t index, int slice)
 {
-	return index < 0 ? NULL : &s->works[index];
+	if (gm_likely(!s->live))
+		return -1;
+	return slice < 0 ? s->live[index].board.load_percent : s->live[index].uses[slice].load_percent;
+}
+
+static const struct sim_work *work_of(const struct gm_sim *s, size_t index, int slice)
+{
+	const struct sim_board *b = &s->boards[index];
+	int work = slice < 0 ? b->work : b->instance_work[slice];
+	if (work >= 0)
+		return &s->works[work];
+	return held_percent(s, index, slice) >= 0 ? &steady : NULL;
+}
+
+static int32_t work_load(const struct gm_sim *s, size_t index, int slice, const struct sim_work *w, int64_t t_ms)
+{
+	int percent = held_percent(s, index, slice);
+	return percent >= 0 ? percent * SIM_ONE / 100 : w ? sim_work_load(w, t_ms) : 0;
 }
 
 /* Sets the knot's loads; the answer is the part of the board's power range that they ask for. */
 static int64_t load_board(const struct gm_sim *s, size_t index, int64_t t_ms, struct sim_knot *k)
 {
 	const struct gm_sim_device *d = &s->devices[index];
-	const struct sim_board *b = &s->boards[index];
 	int64_t load = 0, demand = 0;
 	if (d->mig_enabled) {
 		for (int i = 0; i < d->instance_count; i++) {
-			const struct sim_work *w = work_of(s, b->instance_work[i]);
-			int64_t slices = d->instances[i].profile->compute_slices;
-			k->instance_load[i] = w ? sim_work_load(w, t_ms) : 0;
+			const struct sim_work *w = work_of(s, index, i);
+			int64_t slices = d->instances[i].slices;
+			k->instance_load[i] = work_load(s, index, i, w, t_ms);
 			load += k->instance_load[i] * slices;
 			demand += w ? k->instance_load[i] * slices * w->power / SIM_ONE : 0;
 		}
 		load /= d->variant->mig->compute_slices;
 		demand /= d->variant->mig->compute_slices;
 	} else {
-		const struct sim_work *w = work_of(s, b->work);
-		/* Boards of one job do not run quite alike. */
-		load = w ? sim_work_load(w, t_ms) : 0;
-		load -= load * (int64_t)(b->seed & 0x3ff) / (SIM_ONE / 2);
+		const struct sim_work *w = work_of(s, index, -1);
+		load = work_load(s, index, -1, w, t_ms);
+		if (held_percent(s, index, -1) < 0) /* boards of one job do not run quite alike */
+			load -= load * (int64_t)(s->boards[index].seed & 0x3ff) / (SIM_ONE / 2);
 		demand = w ? load * w->power / SIM_ONE : 0;
 	}
 	k->load = (int32_t)load;
@@ -92,7 +117,7 @@ static void power_board(const struct sim_board *b, int64_t demand, int32_t befor
 		k->throttle = REASON_IDLE;
 }
 
-static void faults_of(struct gm_sim *s, const struct sim_node *node, size_t index, int64_t t_ms, struct sim_faults *out)
+void sim_board_faults(struct gm_sim *s, const struct sim_node *node, size_t index, int64_t t_ms, struct sim_faults *out)
 {
 	struct sim_board *b = &s->boards[index];
 	uint32_t kinds = BOARD_FAULTS | (b->traits->ecc ? ECC_FAULTS : 0);
@@ -110,7 +135,7 @@ static void faults_of(struct gm_sim *s, const struct sim_node *node, size_t inde
 }
 
 /* What the faults of the knot do to the counters; a reset at the end of the worst ones begins them anew. */
-static void count_faults(struct sim_board *b, const struct sim_faults *f)
+void sim_board_count(struct sim_board *b, const struct sim_faults *f)
 {
 	if (gm_likely(!(f->begins | f->ends)))
 		return;
@@ -132,16 +157,28 @@ static void count_faults(struct sim_board *b, const struct sim_faults *f)
 		b->xid = 79;
 }
 
-static void next_knot(struct gm_sim *s, const struct sim_node *node, size_t index, int64_t knot)
+/* When `now` is, given the number of its knot: at the knot, or later when it was cut. */
+static int64_t from_ms(const struct gm_sim *s, size_t index, int64_t knot)
+{
+	return gm_unlikely(s->live != NULL) ? s->live[index].from_ms : knot * s->step_ms;
+}
+
+/* Load, power and temperature of the knot `knot`, whose faults are known. */
+static void aim_knot(const struct gm_sim *s, size_t index, int64_t knot)
 {
 	struct sim_board *b = &s->boards[index];
 	int64_t t_ms = knot * s->step_ms;
-	faults_of(s, node, index, t_ms, &b->next.faults);
 	int64_t demand = load_board(s, index, s->start_ms + t_ms, &b->next);
 	power_board(b, demand, b->now.temperature_mc, &b->next);
 	int32_t aim = settled_mc(b, b->next.power_mw, &b->next.faults), had = b->now.temperature_mc;
-	int32_t moved = had + (int32_t)((aim - had) * s->step_ms / LAG_MS);
+	int32_t moved = had + (int32_t)((aim - had) * (t_ms - from_ms(s, index, knot - 1)) / LAG_MS);
 	b->next.temperature_mc = moved < b->traits->ceiling_mc ? moved : b->traits->ceiling_mc;
+}
+
+static void next_knot(struct gm_sim *s, const struct sim_node *node, size_t index, int64_t knot)
+{
+	sim_board_faults(s, node, index, knot * s->step_ms, &s->boards[index].next.faults);
+	aim_knot(s, index, knot);
 }
 
 void sim_board_begin(struct gm_sim *s, const struct sim_node *node, size_t index, int64_t knot)
@@ -150,7 +187,7 @@ void sim_board_begin(struct gm_sim *s, const struct sim_node *node, size_t index
 	int64_t t_ms = knot * s->step_ms;
 	b->cache = (struct sim_fault_cache){ 0 };
 	b->now = (struct sim_knot){ 0 };
-	faults_of(s, node, index, t_ms, &b->now.faults);
+	sim_board_faults(s, node, index, t_ms, &b->now.faults);
 	power_board(b, load_board(s, index, s->start_ms + t_ms, &b->now), 0, &b->now);
 	b->now.temperature_mc =
 		(int32_t)sim_clamp(settled_mc(b, b->now.power_mw, &b->now.faults), 0, b->traits->ceiling_mc);
@@ -163,19 +200,42 @@ void sim_board_begin(struct gm_sim *s, const struct sim_node *node, size_t index
 	b->remapped = sim_hash(b->seed, ASK_ROWS, 0) % 40 == 0;
 	if (b->traits->ecc && t_ms > 0)
 		b->remapped += sim_faults_remapped(&s->plan, b->seed, t_ms - 1);
-	count_faults(b, &b->now.faults);
+	sim_board_count(b, &b->now.faults);
+	if (s->live)
+		s->live[index].from_ms = t_ms;
 	next_knot(s, node, index, knot + 1);
 }
 
 void sim_board_step(struct gm_sim *s, const struct sim_node *node, size_t index, int64_t knot)
 {
 	struct sim_board *b = &s->boards[index];
-	b->energy_uj += (b->now.power_mw + b->next.power_mw) * s->step_ms / 2;
+	int64_t t_ms = knot * s->step_ms;
+	b->energy_uj += (b->now.power_mw + b->next.power_mw) * (t_ms - from_ms(s, index, knot - 1)) / 2;
 	b->now = b->next;
-	count_faults(b, &b->now.faults);
+	sim_board_count(b, &b->now.faults);
+	if (s->live)
+		s->live[index].from_ms = t_ms;
 	if ((sim_hash(b->seed, ASK_REPLAY, (uint64_t)knot) & 0x7fff) == 0)
 		b->replay++;
 	next_knot(s, node, index, knot + 1);
+}
+
+void sim_board_cut(struct gm_sim *s, size_t index, int64_t t_ms, int64_t knot)
+{
+	struct sim_board *b = &s->boards[index];
+	int64_t from = s->live[index].from_ms, part = (t_ms - from) * SIM_ONE / ((knot + 1) * s->step_ms - from);
+	int64_t power = sim_lerp(b->now.power_mw, b->next.power_mw, part);
+	b->energy_uj += (b->now.power_mw + power) * (t_ms - from) / 2;
+	b->now.power_mw = power;
+	b->now.temperature_mc = (int32_t)sim_lerp(b->now.temperature_mc, b->next.temperature_mc, part);
+	s->live[index].from_ms = t_ms;
+}
+
+void sim_board_bend(struct gm_sim *s, size_t index, int64_t t_ms, int64_t knot)
+{
+	struct sim_board *b = &s->boards[index];
+	power_board(b, load_board(s, index, s->start_ms + t_ms, &b->now), b->now.temperature_mc, &b->now);
+	aim_knot(s, index, knot + 1);
 }
 
 /* Part of one in hundredths of a per cent. */
@@ -192,15 +252,21 @@ static int64_t shake(int64_t load, uint64_t bits)
 	return sim_clamp(load + ((int64_t)(bits & 63) - 32) * load / 2048, 0, SIM_ONE);
 }
 
-static int64_t show_slices(const struct gm_sim *s, const struct sim_board *b, struct gm_sim_device *d, int64_t part,
-			   uint64_t chance)
+/* A load that is held does not shake. */
+static int64_t shown_load(const struct gm_sim *s, size_t index, int slice, int64_t load, uint64_t chance)
 {
+	return held_percent(s, index, slice) >= 0 ? load : shake(load, chance);
+}
+
+static int64_t show_slices(const struct gm_sim *s, size_t index, struct gm_sim_device *d, int64_t part, uint64_t chance)
+{
+	const struct sim_board *b = &s->boards[index];
 	int64_t pcie_bps = 0;
 	for (int i = 0; i < d->instance_count; i++) {
 		struct gm_sim_instance *in = &d->instances[i];
-		const struct sim_work *w = work_of(s, b->instance_work[i]);
-		int64_t load =
-			shake(sim_lerp(b->now.instance_load[i], b->next.instance_load[i], part), chance >> 6 * i);
+		const struct sim_work *w = work_of(s, index, i);
+		int64_t load = sim_lerp(b->now.instance_load[i], b->next.instance_load[i], part);
+		load = shown_load(s, index, i, load, chance >> 6 * i);
 		in->gr_active_centi = centi(load);
 		in->tensor_active_centi = w ? centi(load * w->tensor / SIM_ONE) : 0;
 		in->dram_active_centi = w ? centi(load * w->dram / SIM_ONE) : 0;
@@ -210,23 +276,23 @@ static int64_t show_slices(const struct gm_sim *s, const struct sim_board *b, st
 }
 
 /* What NVML and DCGM would tell: of a board in MIG mode its slices and its bus only. */
-static void show_load(const struct gm_sim *s, const struct sim_board *b, struct gm_sim_device *d, int64_t part,
-		      uint64_t chance)
+static void show_load(const struct gm_sim *s, size_t index, struct gm_sim_device *d, int64_t part, uint64_t chance)
 {
+	const struct sim_board *b = &s->boards[index];
 	if (d->mig_enabled) {
-		d->pcie_rx_bps = show_slices(s, b, d, part, chance);
+		d->pcie_rx_bps = show_slices(s, index, d, part, chance);
 		d->pcie_tx_bps = d->pcie_rx_bps / 3;
 		return;
 	}
-	const struct sim_work *w = work_of(s, b->work);
-	int64_t load = shake(sim_lerp(b->now.load, b->next.load, part), chance);
+	const struct sim_work *w = work_of(s, index, -1);
+	int64_t load = shown_load(s, index, -1, sim_lerp(b->now.load, b->next.load, part), chance);
 	d->utilization_centi = (int)((load * 100 + SIM_ONE / 2) / SIM_ONE) * 100; /* NVML says whole per cents */
 	d->sm_active_centi = w ? centi(load * w->sm / SIM_ONE) : 0;
 	d->sm_occupancy_centi = d->sm_active_centi * 2 / 5;
 	d->tensor_active_centi = w ? centi(load * w->tensor / SIM_ONE) : 0;
 	d->dram_active_centi = w ? centi(load * w->dram / SIM_ONE) : 0;
 	d->memory_copy_centi = d->dram_active_centi / 100 * 100;
-	int64_t traffic = w ? shake(load, chance >> 12) : 0;
+	int64_t traffic = w ? shown_load(s, index, -1, load, chance >> 12) : 0;
 	d->pcie_rx_bps = traffic ? w->pcie_bps * traffic / SIM_ONE : 0;
 	d->pcie_tx_bps = d->pcie_rx_bps / 3;
 	if (b->traits->nvlink)
@@ -301,14 +367,29 @@ static void show_pods(struct gm_sim *s, const struct sim_board *b, struct gm_sim
 	d->memory_used_bytes = runs ? whole_mib(total * sim_work_memory(w, knot_ms) / SIM_ONE) : 4 * MIB;
 }
 
+/* What processes hold beside the workloads; more than there is cannot be held. */
+static void show_held(const struct sim_live *live, struct gm_sim_device *d)
+{
+	int64_t room = d->memory_total_bytes - d->memory_reserved_bytes;
+	d->memory_used_bytes = sim_clamp(d->memory_used_bytes + live->board.held_bytes, 0, room);
+	for (int i = 0; i < d->instance_count; i++) {
+		struct gm_sim_instance *in = &d->instances[i];
+		int64_t used = sim_clamp(in->memory_used_bytes + live->uses[i].held_bytes, 0, in->memory_total_bytes);
+		d->memory_used_bytes += used - in->memory_used_bytes;
+		in->memory_used_bytes = used;
+	}
+}
+
 void sim_board_show(struct gm_sim *s, const struct sim_node *node, size_t index, int64_t t_ms)
 {
 	const struct sim_board *b = &s->boards[index];
 	struct gm_sim_device *d = &s->devices[index];
-	int64_t knot_ms = node->knot * s->step_ms, in_step_ms = t_ms - knot_ms;
-	int64_t part = in_step_ms * SIM_ONE / s->step_ms;
+	int64_t knot_ms = node->knot * s->step_ms, from = from_ms(s, index, node->knot), in_step_ms = t_ms - from;
+	int64_t part = in_step_ms * SIM_ONE / (knot_ms + s->step_ms - from);
 	uint64_t chance = sim_hash(b->seed, ASK_SHAKE, (uint64_t)(t_ms / 1000));
-	show_load(s, b, d, part, chance);
+	show_load(s, index, d, part, chance);
 	show_power(b, d, in_step_ms, part, chance);
 	show_pods(s, b, d, s->start_ms + knot_ms);
+	if (s->live)
+		show_held(&s->live[index], d);
 }

@@ -88,6 +88,7 @@ int sim_layout(const struct gm_variant *v, size_t row, size_t nth,
 		used |= ((UINT32_C(1) << p->size) - 1) << start;
 		out[count] = (struct gm_sim_instance){ .gi_id = gi_number(p, table->placement_units, taken),
 						       .profile = p,
+						       .slices = p->compute_slices,
 						       .placement_start = start,
 						       .pod = -1 };
 		count++;

@@ -2,6 +2,7 @@
 #ifndef GM_CORE_SIM_SIM_INTERNAL_H
 #define GM_CORE_SIM_SIM_INTERNAL_H
 
+#include "core/sim/live.h"
 #include "core/sim/sim.h"
 
 /*
@@ -101,6 +102,11 @@ struct sim_board {
 	int64_t xid, sbe, dbe, remapped, replay;
 	bool remap_pending;
 };
+/* Of a live world: what commands hold a board to, and since when `now` is (otherwise: since its knot). */
+struct sim_live {
+	int64_t from_ms;
+	struct gm_sim_use board, uses[GM_SIM_INSTANCES_MAX];
+};
 struct sim_node {
 	struct gm_sim_node pub;
 	uint64_t seed;
@@ -127,6 +133,7 @@ struct gm_sim {
 	size_t work_count, work_capacity;
 	struct sim_traits *traits;
 	size_t trait_count;
+	struct sim_live *live;	       /* one a board; NULL: nobody changes this world */
 	struct gm_sim_fault *scenario; /* sorted by node */
 	size_t scenario_count;
 };
@@ -149,12 +156,22 @@ int sim_mix_parse(struct gm_str models, size_t gpus, struct sim_mix *out, struct
 int sim_layout(const struct gm_variant *v, size_t row, size_t nth,
 	       struct gm_sim_instance out[static GM_SIM_INSTANCES_MAX]);
 
+/* The world's time after its beginning. */
+int64_t sim_world_ms(const struct gm_sim *s, int64_t now_ms);
+void sim_live_init(struct sim_live *l);
+
 /* Puts workloads on the node's boards and slices. */
 void sim_place(struct gm_sim *s, struct sim_node *node, size_t *io_groups);
 void sim_uuid(uint64_t seed, const char *prefix, char version, char *out, size_t size);
 
 /* A life begins for the board at knot `knot`. */
 void sim_board_begin(struct gm_sim *s, const struct sim_node *node, size_t index, int64_t knot);
+/* The knot `now` becomes the time t_ms between `now` and `next`; then sim_board_bend gives it and `next` the loads of now. */
+void sim_board_cut(struct gm_sim *s, size_t index, int64_t t_ms, int64_t knot);
+void sim_board_bend(struct gm_sim *s, size_t index, int64_t t_ms, int64_t knot);
+void sim_board_faults(struct gm_sim *s, const struct sim_node *node, size_t index, int64_t t_ms,
+		      struct sim_faults *out);
+void sim_board_count(struct sim_board *b, const struct sim_faults *f);
 /* From `now` to the next knot, which is number `knot`. */
 void sim_board_step(struct gm_sim *s, const struct sim_node *node, size_t index, int64_t knot);
 /* Fills the public device for a time between `now` and `next`. */

@@ -43,6 +43,8 @@ static int check(const struct gm_sim_spec *spec, struct gm_err *err)
 {
 	if (spec->gpus < 1 || spec->gpus > GPUS_MAX)
 		return gm_fail(err, GM_ERR_INVALID, "gpus: %d is not from 1 to %d", spec->gpus, GPUS_MAX);
+	if (spec->live && spec->gpus > GM_SIM_LIVE_BOARDS_MAX)
+		return gm_fail(err, GM_ERR_INVALID, "gpus: %d is not from 1 to %d", spec->gpus, GM_SIM_LIVE_BOARDS_MAX);
 	if (spec->gpus_per_node < 0 || spec->gpus_per_node > GPUS_PER_NODE_MAX)
 		return gm_fail(err, GM_ERR_INVALID, "gpus per node: %d is not from 0 to %d", spec->gpus_per_node,
 			       GPUS_PER_NODE_MAX);
@@ -67,11 +69,12 @@ static void name_device(const struct sim_board *b, struct gm_sim_device *d)
 {
 	static const uint8_t buses[] = { 0x1b, 0x3d, 0x4f, 0x5e, 0x9d, 0xcb, 0xce, 0xda,
 					 0x18, 0x2a, 0x43, 0x61, 0x98, 0xab, 0xbc, 0xe4 };
-	_Static_assert(sizeof(buses) == GPUS_PER_NODE_MAX, "a bus for each board of a node");
+	_Static_assert(sizeof(buses) == GPUS_PER_NODE_MAX, "a bus for each board of a node, and domains for more");
 	sim_uuid(b->seed, "GPU-", '4', d->uuid, sizeof(d->uuid));
 	(void)snprintf(d->serial, sizeof(d->serial), "16%011llu",
 		       (unsigned long long)(sim_hash(b->seed, 0x21, 0) % UINT64_C(100000000000)));
-	(void)snprintf(d->pci_bus_id, sizeof(d->pci_bus_id), "00000000:%02X:00.0", buses[d->index]);
+	(void)snprintf(d->pci_bus_id, sizeof(d->pci_bus_id), "%08X:%02X:00.0", (unsigned)d->index / GPUS_PER_NODE_MAX,
+		       buses[d->index % GPUS_PER_NODE_MAX]);
 	for (int i = 0; i < d->instance_count; i++)
 		sim_uuid(sim_hash(b->seed, 0x22, (uint64_t)i), "MIG-", '5', d->instances[i].uuid,
 			 sizeof(d->instances[i].uuid));
@@ -99,7 +102,7 @@ static void make_device(struct gm_sim *s, size_t index, int on_node, const struc
 	d->variant = v;
 	d->pod = -1;
 	d->consumer = b->traits->consumer;
-	d->instance_count = sim_layout(v, row, nth, d->instances);
+	d->instance_count = s->live ? 0 : sim_layout(v, row, nth, d->instances);
 	d->mig_enabled = d->instance_count > 0;
 	d->nvlink_bps = b->traits->nvlink && !d->mig_enabled ? 0 : -1; /* NVLink is off in MIG mode */
 	d->memory_total_bytes = b->traits->memory_bytes;
@@ -109,34 +112,49 @@ static void make_device(struct gm_sim *s, size_t index, int on_node, const struc
 	name_device(b, d);
 }
 
-/* Boards in the order of the mix; a node has boards of one variant. False without memory. */
+static void make_node(struct gm_sim *s, size_t index)
+{
+	struct sim_node *node = &s->nodes[s->node_count++];
+	node->first_device = index;
+	node->seed = sim_hash(s->seed, 0x25, s->node_count);
+	node->life = -1;
+	node->at_ms = -1;
+	if (!s->live)
+		node->life_offset_ms = sim_between(node->seed, 0, s->life_ms / s->step_ms - 1) * s->step_ms;
+	node->pub.devices = &s->devices[index];
+	node->pub.driver_version = DRIVER_VERSION;
+	(void)snprintf(node->pub.name, sizeof(node->pub.name), "worker-%02zu", s->node_count);
+}
+
+/* How many workloads there may be: one for each board without MIG, one for each slice. */
+static size_t count_places(const struct gm_sim *s)
+{
+	size_t places = 0;
+	for (size_t i = 0; i < s->device_count; i++) {
+		const struct gm_sim_device *d = &s->devices[i];
+		places += s->live ? GM_SIM_INSTANCES_MAX : d->mig_enabled ? (size_t)d->instance_count : 1;
+	}
+	return places;
+}
+
+/* Boards in the order of the mix; a node has boards of one variant, unless the world is one node. False without memory. */
 static bool make_world(struct gm_sim *s, const struct sim_mix *mix, size_t per_node)
 {
-	size_t index = 0, instances = 0;
+	size_t index = 0;
 	for (size_t row = 0; row < mix->count; row++) {
 		for (size_t nth = 0; nth < mix->rows[row].boards; nth++, index++) {
-			if (nth % per_node == 0) {
-				struct sim_node *node = &s->nodes[s->node_count++];
-				node->first_device = index;
-				node->seed = sim_hash(s->seed, 0x25, s->node_count);
-				node->life = -1;
-				node->at_ms = -1;
-				node->life_offset_ms =
-					sim_between(node->seed, 0, s->life_ms / s->step_ms - 1) * s->step_ms;
-				node->pub.devices = &s->devices[index];
-				node->pub.driver_version = DRIVER_VERSION;
-				(void)snprintf(node->pub.name, sizeof(node->pub.name), "worker-%02zu", s->node_count);
-			}
+			size_t on_node = s->live ? index : nth % per_node;
+			if (on_node == 0)
+				make_node(s, index);
 			s->nodes[s->node_count - 1].pub.device_count++;
-			make_device(s, index, (int)(nth % per_node), mix->rows[row].variant, row, nth);
-			instances += s->devices[index].mig_enabled ? (size_t)s->devices[index].instance_count : 1;
+			make_device(s, index, (int)on_node, mix->rows[row].variant, row, nth);
 		}
 	}
-	s->works = gm_try_alloc(instances * sizeof(*s->works));
+	s->work_capacity = count_places(s);
+	s->works = gm_try_alloc(s->work_capacity * sizeof(*s->works));
 	if (!s->works)
 		return false;
-	s->work_capacity = instances;
-	for (size_t i = 0, groups = 0; i < s->node_count; i++)
+	for (size_t i = 0, groups = 0; !s->live && i < s->node_count; i++)
 		sim_place(s, &s->nodes[i], &groups);
 	return true;
 }
@@ -185,8 +203,8 @@ static struct gm_sim *empty_world(const struct gm_sim_spec *spec, const struct s
 	bool large = spec->gpus > LARGE_WORLD;
 	s->seed = sim_hash(spec->seed, 0x5eed, 0);
 	s->start_ms = spec->start_ms;
-	s->step_ms = large ? 10000 : 5000;
-	s->life_ms = large ? DAY_MS : LIFE_MS;
+	s->step_ms = large ? 10000 : spec->live ? 1000 : 5000;
+	s->life_ms = large ? DAY_MS : spec->live ? 2 * TIME_MAX_MS : LIFE_MS;
 	s->speed_milli = spec->speed_milli ? spec->speed_milli : 1000;
 	s->plan = (struct sim_fault_plan){ .seed = s->seed, .step_ms = s->step_ms, .faults = spec->faults };
 	s->plan.rarity = (int32_t)(SIM_ONE + (int64_t)(spec->gpus > 24 ? spec->gpus - 24 : 0) * SIM_ONE / 240);
@@ -198,6 +216,11 @@ static struct gm_sim *empty_world(const struct gm_sim_spec *spec, const struct s
 	s->devices = gm_try_alloc(s->device_count * sizeof(*s->devices));
 	s->boards = gm_try_alloc(s->device_count * sizeof(*s->boards));
 	s->traits = gm_xalloc(mix->count * sizeof(*s->traits));
+	if (spec->live) {
+		s->live = gm_xalloc(s->device_count * sizeof(*s->live));
+		for (size_t i = 0; i < s->device_count; i++)
+			sim_live_init(&s->live[i]);
+	}
 	return s;
 }
 
@@ -227,6 +250,7 @@ void gm_sim_free(struct gm_sim *s)
 	free(s->boards);
 	free(s->works);
 	free(s->traits);
+	free(s->live);
 	free(s->scenario);
 	free(s);
 }
@@ -251,8 +275,7 @@ size_t gm_sim_pod_count(const struct gm_sim *s)
 	return s->work_count;
 }
 
-/* The world's time after its beginning. */
-static int64_t world_ms(const struct gm_sim *s, int64_t now_ms)
+int64_t sim_world_ms(const struct gm_sim *s, int64_t now_ms)
 {
 	if (now_ms <= s->start_ms)
 		return 0;
@@ -299,7 +322,7 @@ void gm_sim_advance_node(struct gm_sim *s, size_t index, int64_t now_ms)
 	if (index >= s->node_count)
 		return;
 	struct sim_node *node = &s->nodes[index];
-	int64_t t_ms = world_ms(s, now_ms);
+	int64_t t_ms = sim_world_ms(s, now_ms);
 	if (t_ms <= node->at_ms)
 		return;
 	walk(s, node, t_ms);

@@ -57,9 +57,10 @@ struct gm_sim_spec {
 	 * it; without "=": 1 each); empty: the seed's mix, which is this one. Model or variant ids.
 	 */
 	struct gm_str models;
-	int64_t start_ms;		     /* the world's beginning, wall time */
-	int speed_milli;		     /* 1000: real time (0 too); 60000: a minute a second; at most 3600000 */
-	bool faults;			     /* overheating, throttling, XID, ECC, a node that goes away now and then */
+	int64_t start_ms; /* the world's beginning, wall time */
+	bool live;	 /* changed while it runs: core/sim/live.h; at most 32 boards, gpus_per_node is not looked at */
+	int speed_milli; /* 1000: real time (0 too); 60000: a minute a second; at most 3600000 */
+	bool faults;	 /* overheating, throttling, XID, ECC, a node that goes away now and then */
 	const struct gm_sim_fault *scenario; /* further faults; borrowed for the call of gm_sim_new */
 	size_t scenario_count;
 };
@@ -72,6 +73,7 @@ struct gm_sim_instance {
 	int gi_id, ci_id;
 	char uuid[48];
 	const struct gm_mig_profile *profile;
+	int slices; /* compute slices: the profile's, or fewer where a GPU instance is shared out */
 	int placement_start;
 	int pod; /* index in pods, -1: free */
 	int64_t memory_total_bytes, memory_used_bytes;

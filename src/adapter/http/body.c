@@ -101,10 +101,11 @@ static int parse(struct gm_str body, json_t **out, struct gm_err *err)
 }
 
 /* RFC 6901: '~' and '/' are escaped; the rest is the name itself, cut where it is too long. */
-static void make_pointer(char out[static POINTER_SIZE], const char *name)
+static void make_pointer(char out[static POINTER_SIZE], const char *above, const char *name)
 {
-	size_t n = 0;
+	size_t n = strnlen(above, POINTER_SIZE - 2);
 
+	memcpy(out, above, n);
 	out[n++] = '/';
 	for (const char *p = name; *p && n + 3 < POINTER_SIZE; p++) {
 		if (*p == '~' || *p == '/') {
@@ -302,6 +303,44 @@ static bool read_texts(struct reader *r, const char *pointer, const json_t *v, i
 	return fine;
 }
 
+static uint64_t read_object(struct reader *r, const struct gm_body_field *fields, size_t count, const char *above,
+			    json_t *json, char *out);
+
+/* Objects in objects go as deep as the tables do. */
+static bool read_objects(struct reader *r, const struct gm_body_field *f, const char *pointer, const json_t *v,
+			 struct gm_body_objects *out)
+{
+	size_t most = f->max > 0 ? (size_t)f->max : TEXTS_MAX_DEFAULT, count = json_array_size(v);
+	char place[POINTER_SIZE + 24];
+	char *items;
+
+	if (!json_is_array(v)) {
+		wrong(r, pointer, "must be a list of objects, not %s", kind_name(v));
+		return false;
+	}
+	if (count > most || count < (size_t)f->min) {
+		wrong(r, pointer, "must have %" PRId64 " to %zu items", f->min, most);
+		return false;
+	}
+	items = gm_arena_alloc(r->arena, count * f->item_size + 1);
+	if (!items)
+		return no_memory(r);
+	for (size_t i = 0; i < count; i++) {
+		json_t *item = json_array_get(v, i);
+		char *to = items + i * f->item_size;
+
+		(void)snprintf(place, sizeof(place), "%s/%zu", pointer, i);
+		if (f->blank)
+			memcpy(to, f->blank, f->item_size);
+		if (json_is_object(item))
+			(void)read_object(r, f->fields, f->field_count, place, item, to);
+		else
+			wrong(r, place, "must be an object, not %s", kind_name(item));
+	}
+	*out = (struct gm_body_objects){ items, count };
+	return r->rc == 0;
+}
+
 static bool read_member(struct reader *r, const struct gm_body_field *f, const char *pointer, const json_t *v,
 			char *place)
 {
@@ -329,11 +368,14 @@ static bool read_member(struct reader *r, const struct gm_body_field *f, const c
 		return read_choice(r, f, pointer, v, member);
 	case GM_BODY_TEXTS:
 		return read_texts(r, pointer, v, f->min, f->max, member);
+	case GM_BODY_OBJECTS:
+		return read_objects(r, f, pointer, v, member);
 	}
 	return false;
 }
 
-static void refuse_unknown(struct reader *r, const struct gm_body_field *fields, size_t count, json_t *json)
+static void refuse_unknown(struct reader *r, const struct gm_body_field *fields, size_t count, const char *above,
+			   json_t *json)
 {
 	char pointer[POINTER_SIZE];
 	const char *key;
@@ -346,21 +388,22 @@ static void refuse_unknown(struct reader *r, const struct gm_body_field *fields,
 			known = strcmp(fields[i].name, key) == 0;
 		if (known)
 			continue;
-		make_pointer(pointer, key);
+		make_pointer(pointer, above, key);
 		wrong(r, pointer, "is not a field of this request");
 	}
 }
 
-static uint64_t read_fields(struct reader *r, const struct gm_body_field *fields, size_t count, const json_t *json,
-			    char *out)
+static uint64_t read_object(struct reader *r, const struct gm_body_field *fields, size_t count, const char *above,
+			    json_t *json, char *out)
 {
 	char pointer[POINTER_SIZE];
 	uint64_t present = 0;
 
+	refuse_unknown(r, fields, count, above, json);
 	for (size_t i = 0; i < count; i++) {
 		const struct gm_body_field *f = &fields[i];
 		const json_t *v = json_object_get(json, f->name);
-		make_pointer(pointer, f->name);
+		make_pointer(pointer, above, f->name);
 		if (v && json_is_null(v) && f->nullable)
 			v = NULL;
 		if (v && read_member(r, f, pointer, v, out + f->offset))
@@ -389,8 +432,7 @@ int gm_body_read(struct gm_str body, const struct gm_body_field *fields, size_t 
 	if (!copy)
 		return gm_fail(err, GM_ERR_NO_MEMORY, "no memory for the body");
 	memcpy(copy, out, out_size);
-	refuse_unknown(&r, fields, count, json);
-	uint64_t present = read_fields(&r, fields, count, json, copy);
+	uint64_t present = read_object(&r, fields, count, "", json, copy);
 	if (r.rc != 0)
 		return r.rc;
 	memcpy(out, copy, out_size);

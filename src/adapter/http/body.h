@@ -24,6 +24,13 @@ enum gm_body_type {
 	GM_BODY_DURATION, /* int64_t, milliseconds, "90d"; min..max */
 	GM_BODY_CHOICE,	  /* int, index in choices */
 	GM_BODY_TEXTS,	  /* struct gm_body_texts; min..max items (max 0: 64), each 1..256 bytes */
+	GM_BODY_OBJECTS,  /* struct gm_body_objects; min..max items (max 0: 64), each read by the field's own table */
+};
+
+/* `items` are structs of the field's item_size, in the arena. */
+struct gm_body_objects {
+	void *items;
+	size_t count;
 };
 
 struct gm_body_texts {
@@ -41,6 +48,10 @@ struct gm_body_field {
 	unsigned decimals;	    /* 0..9 */
 	const char *const *choices; /* NULL-ended */
 	const char *help;
+	/* of GM_BODY_OBJECTS */
+	const struct gm_body_field *fields;
+	size_t field_count, item_size;
+	const void *blank; /* what an item begins as; NULL: zeros */
 };
 
 #define GM_BODY_FIELDS_MAX 64

@@ -219,6 +219,95 @@ static void test_no_memory_is_an_error_not_an_absence(void **state)
 	assert_null(t.items);
 }
 
+struct slice {
+	struct gm_str profile;
+	int64_t placement;
+};
+struct board {
+	struct gm_str uuid;
+	struct gm_body_objects layout;
+};
+struct change {
+	struct gm_body_objects devices;
+};
+static const struct slice blank_slice = { .placement = -1 };
+static const struct gm_body_field slice_fields[] = {
+	{ .name = "profile", .type = GM_BODY_TEXT, .offset = offsetof(struct slice, profile), .required = true },
+	{ .name = "placement", .type = GM_BODY_INT, .offset = offsetof(struct slice, placement), .max = 31 },
+};
+static const struct gm_body_field board_fields[] = {
+	{ .name = "uuid", .type = GM_BODY_TEXT, .offset = offsetof(struct board, uuid), .required = true },
+	{ .name = "layout",
+	  .type = GM_BODY_OBJECTS,
+	  .offset = offsetof(struct board, layout),
+	  .max = 2,
+	  .fields = slice_fields,
+	  .field_count = GM_LEN(slice_fields),
+	  .item_size = sizeof(struct slice),
+	  .blank = &blank_slice },
+};
+static const struct gm_body_field change_fields[] = {
+	{ .name = "devices",
+	  .type = GM_BODY_OBJECTS,
+	  .offset = offsetof(struct change, devices),
+	  .min = 1,
+	  .fields = board_fields,
+	  .field_count = GM_LEN(board_fields),
+	  .item_size = sizeof(struct board) },
+};
+
+static void test_objects_in_objects_are_read(void **state)
+{
+	static const char body[] = "{\"devices\":[{\"uuid\":\"a\"},{\"uuid\":\"b\",\"layout\":[{\"profile\":\"1g\"},"
+				   "{\"profile\":\"3g\",\"placement\":4}]}]}";
+	GM_AUTO(gm_arena_fini_p) struct gm_arena arena = { 0 };
+	struct change c = { 0 };
+	struct gm_err err = { 0 };
+	const struct board *boards;
+	const struct slice *slices;
+	(void)state;
+
+	assert_int_equal(gm_body_read(gm_str(body), change_fields, 1, sizeof(c), &arena, &c, NULL, NULL, &err), 0);
+	assert_int_equal(c.devices.count, 2);
+	boards = c.devices.items;
+	assert_true(gm_str_is(boards[0].uuid, "a"));
+	assert_int_equal(boards[0].layout.count, 0);
+	assert_int_equal(boards[1].layout.count, 2);
+	slices = boards[1].layout.items;
+	assert_true(gm_str_is(slices[0].profile, "1g"));
+	assert_int_equal(slices[0].placement, -1);
+	assert_true(gm_str_is(slices[1].profile, "3g"));
+	assert_int_equal(slices[1].placement, 4);
+}
+
+static void test_errors_in_objects_point_at_the_place(void **state)
+{
+	static const struct {
+		const char *body, *where;
+	} rows[] = {
+		{ "{\"devices\":{}}", "/devices" },
+		{ "{\"devices\":[]}", "/devices" },
+		{ "{\"devices\":[7]}", "/devices/0" },
+		{ "{\"devices\":[{\"uuid\":\"a\"},{}]}", "/devices/1/uuid" },
+		{ "{\"devices\":[{\"uuid\":\"a\",\"x/y\":1}]}", "/devices/0/x~1y" },
+		{ "{\"devices\":[{\"uuid\":\"a\",\"layout\":[{\"profile\":\"1g\",\"placement\":32}]}]}",
+		  "/devices/0/layout/0/placement" },
+		{ "{\"devices\":[{\"uuid\":\"a\",\"layout\":[{},{},{}]}]}", "/devices/0/layout" },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < GM_LEN(rows); i++) {
+		GM_AUTO(gm_arena_fini_p) struct gm_arena arena = { 0 };
+		struct change c = { 0 };
+		struct gm_err err = { 0 };
+		int rc = gm_body_read(gm_str(rows[i].body), change_fields, 1, sizeof(c), &arena, &c, NULL, NULL, &err);
+
+		assert_int_equal(rc, GM_ERR_INVALID);
+		assert_string_equal(err.where, rows[i].where);
+		assert_int_equal(c.devices.count, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +319,8 @@ int main(void)
 		cmocka_unit_test(test_long_unknown_name_is_cut),
 		cmocka_unit_test(test_list_of_texts),
 		cmocka_unit_test(test_no_memory_is_an_error_not_an_absence),
+		cmocka_unit_test(test_objects_in_objects_are_read),
+		cmocka_unit_test(test_errors_in_objects_point_at_the_place),
 	};
 
 	return cmocka_run_group_tests_name("http/body", tests, NULL, NULL);

@@ -143,13 +143,14 @@ build_web() {
 	fi
 }
 
-# build_programs DIR [meson options]: configures once, then lets ninja do what is needed.
+# build_programs DIR [meson options]: configures once, then lets ninja do what is needed. With $targets set, these only.
 build_programs() {
-	local name=$1 dir=$root/$1
+	local name=$1 dir=$root/$1 what=()
 	shift
+	read -ra what <<<"${targets:-}"
 	[ -f "$dir/build.ninja" ] || logged "$name-setup.log" "configuring $name" meson setup "$dir" "$root" "$@" ||
 		die "meson setup failed"
-	[[ $(ninja -C "$dir" -n 2>&1) == *'no work to do'* ]] || logged "$name.log" "compiling $name" ninja -C "$dir" ||
+	[[ $(ninja -C "$dir" -n "${what[@]}" 2>&1) == *'no work to do'* ]] || logged "$name.log" "compiling $name" ninja -C "$dir" "${what[@]}" ||
 		die "$name does not build"
 }
 

@@ -79,7 +79,7 @@ static const char *environment(char **env, const char *name)
 /* LD_LIBRARY_PATH counts on, after the bundle's: images that are made for NVIDIA's runtime name the driver's folder there. */
 static _Noreturn void start(char **argv, size_t argc, char **env)
 {
-	static char *with[256] = { loader, "--argv0", NULL, "--library-path", libraries, program };
+	static const char *with[256] = { loader, "--argv0", NULL, "--library-path", libraries, program };
 	const size_t before = 6;
 	const char *more = environment(env, "LD_LIBRARY_PATH");
 
@@ -97,6 +97,8 @@ static _Noreturn void start(char **argv, size_t argc, char **env)
 	kernel(SYS_execve, loader, with, env);
 	leave("the bundle is not whole: lib/ld-linux-x86-64.so.2 cannot be started\n");
 }
+
+_Noreturn void gm_launch(uintptr_t *stack);
 
 /* `stack`: argc, argv.., NULL, environment.., NULL, pairs of the auxiliary vector. */
 __attribute__((used)) _Noreturn void gm_launch(uintptr_t *stack)

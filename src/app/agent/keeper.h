@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "app/agent/shared.h"
+#include "base/auto.h"
 #include "base/err.h"
 
 /*
@@ -20,10 +20,11 @@ enum gm_keeper_role {
 };
 struct gm_keeper;
 struct gm_keeper_work {
-	/* The child's whole life; its answer is the exit status. `agent_gone` is readable (at its end) once the agent is. */
+	/* Once, in the keeper, before the first child: gives up rights for itself and them. NULL: nothing. */
+	void (*enter)(void *ctx);
+	/* The child's whole life; its answer is the exit status. `agent_gone_fd` is readable (at its end) once the agent is. */
 	int (*run)(void *ctx, enum gm_keeper_role role, int argument, int agent_gone_fd);
-	void *ctx;
-	int wake_fd; /* eventfd that children write to tell the agent of news */
+	void *ctx; /* as it was at gm_keeper_start: children see what was written later only in shared memory */
 };
 struct gm_keeper_end {
 	enum gm_keeper_role role;
@@ -33,13 +34,17 @@ struct gm_keeper_end {
 };
 
 int gm_keeper_start(const struct gm_keeper_work *work, struct gm_keeper **out, struct gm_err *err) GM_CHECKED;
-/* Asks for a child; *out_pid is its process. */
+/* Asks for a child; *out_pid is its process. UNAVAILABLE: the keeper is gone or the system refused. */
 int gm_keeper_spawn(struct gm_keeper *k, enum gm_keeper_role role, int argument, pid_t *out_pid,
 		    struct gm_err *err) GM_CHECKED;
-/* Readable when a child has ended. */
+/* Readable when a child has ended, or the keeper. Ends that came with the answer to a spawn wait in memory: ask after each. */
 int gm_keeper_fd(const struct gm_keeper *k);
 /* 1 with *out, 0 for none, negative when the keeper itself is gone. */
 int gm_keeper_next_end(struct gm_keeper *k, struct gm_keeper_end *out);
+pid_t gm_keeper_pid(const struct gm_keeper *k);
+/* Tells keeper and children that the agent is gone; waits for the keeper, not for them. */
 void gm_keeper_free(struct gm_keeper *k);
+
+GM_DEFINE_AUTO(struct gm_keeper, gm_keeper_free)
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "adapter/conf/changes.h"
 #include "app/server/settings-internal.h"
 #include "base/alloc.h"
 #include "base/parse.h"
@@ -169,7 +170,7 @@ void gm_command_answer(const struct gm_command *c, const struct gm_options *o, s
 	case GM_COMMAND_RUN:
 		break;
 	case GM_COMMAND_PRINT_CONFIG:
-		gm_settings_print(o, out);
+		gm_conf_print(o, out);
 		break;
 	case GM_COMMAND_VERSION:
 		gm_buf_add_cstr(out, "gpu-monitor " GM_VERSION "\n");
@@ -182,51 +183,4 @@ void gm_command_answer(const struct gm_command *c, const struct gm_options *o, s
 		gm_settings_docs(out);
 		break;
 	}
-}
-
-/* Texts that YAML would take for something else, or not at all, stand in quotes. */
-static bool is_safe_text(struct gm_str s)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
-		bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-		bool inner = strchr("-_./~", c) || (c == ':' && i + 1 < s.n && s.p[i + 1] != ' ');
-		if (!alnum && !(inner && (i > 0 || c == '/')))
-			return false;
-	}
-	return s.n > 0 && !gm_str_ieq(s, GM_STR("true")) && !gm_str_ieq(s, GM_STR("false")) &&
-	       !gm_str_ieq(s, GM_STR("null"));
-}
-
-static void print_text(struct gm_str s, struct gm_buf *out)
-{
-	if (is_safe_text(s))
-		gm_buf_add_str(out, s);
-	else
-		gm_option_quote(s, out);
-}
-
-static void print_row(const struct gm_options *o, const struct gm_option *opt, struct gm_buf *out)
-{
-	GM_AUTO(gm_buf_fini_p) struct gm_buf value = { 0 };
-	size_t begin = out->n;
-
-	gm_option_print(o, opt, &value);
-	if (opt->type == GM_OPTION_SECRET && value.n > 0)
-		gm_buf_add_cstr(out, "# "); /* a mask is no value to be read back */
-	gm_buf_addf(out, "%s: ", opt->key);
-	if (opt->type == GM_OPTION_TEXT || (opt->type == GM_OPTION_SECRET && value.n == 0))
-		print_text(gm_buf_str(&value), out);
-	else
-		gm_buf_add_str(out, gm_buf_str(&value));
-	do
-		gm_buf_add_char(out, ' ');
-	while (out->n - begin < 64);
-	gm_buf_addf(out, "# %s\n", gm_option_origin(o, opt)->where);
-}
-
-void gm_settings_print(const struct gm_options *o, struct gm_buf *out)
-{
-	for (size_t i = 0; i < o->count; i++)
-		print_row(o, &o->table[i], out);
 }

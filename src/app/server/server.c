@@ -353,7 +353,7 @@ static void reload_certificate(struct server *s)
 
 static void reload(struct server *s)
 {
-	GM_AUTO(gm_settings_changes_fini_p) struct gm_settings_changes changes = { 0 };
+	GM_AUTO(gm_conf_changes_fini_p) struct gm_conf_changes changes = { 0 };
 	struct gm_option_list warnings = { 0 };
 	struct gm_facts *f = gm_xalloc(sizeof(*f));
 	struct gm_err err;

@@ -2,38 +2,15 @@
 #include "app/server/settings.h"
 
 #include <arpa/inet.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/server/settings-internal.h"
 #include "app/server/targets.h"
-#include "base/alloc.h"
 #include "base/money.h"
 #include "base/parse.h"
-#include "base/vec.h"
 #include "core/catalog/catalog.h"
-
-static void list_add(struct gm_option_list *l, const char *text)
-{
-	size_t capacity = l->count;
-
-	l->items = gm_vec_grow(l->items, &capacity, sizeof(*l->items), l->count + 1);
-	l->items[l->count++] = gm_xstrdup(text);
-}
-
-static void warn(struct gm_option_list *warnings, const char *fmt, ...) GM_PRINTF(2, 3);
-static void warn(struct gm_option_list *warnings, const char *fmt, ...)
-{
-	char text[500];
-	va_list args;
-
-	va_start(args, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	list_add(warnings, text);
-}
 
 static const struct gm_option *row(const struct gm_options *o, const char *key)
 {
@@ -45,35 +22,17 @@ static const struct gm_origin *origin(const struct gm_options *o, const char *ke
 	return gm_option_origin(o, row(o, key));
 }
 
-static int fail_row(const struct gm_options *o, const char *key, struct gm_err *err, const char *text)
-{
-	return gm_fail_at(err, GM_ERR_INVALID, origin(o, key)->where, "%s: %s", key, text);
-}
-
-/* Both or neither. */
-static int check_pair(const struct gm_options *o, const char *a_key, const char *a, const char *b_key, const char *b,
-		      struct gm_err *err)
-{
-	if (a[0] && !b[0])
-		return gm_fail_at(err, GM_ERR_INVALID, origin(o, a_key)->where, "%s is set, but %s is not", a_key,
-				  b_key);
-	if (b[0] && !a[0])
-		return gm_fail_at(err, GM_ERR_INVALID, origin(o, b_key)->where, "%s is set, but %s is not", b_key,
-				  a_key);
-	return 0;
-}
-
 static int check_together(const struct gm_settings *s, const struct gm_options *o, struct gm_err *err)
 {
-	int rc = check_pair(o, "server.tls.cert-file", s->tls_cert_file, "server.tls.key-file", s->tls_key_file, err);
+	int rc = gm_conf_check_pair(o, "server.tls.cert-file", "server.tls.key-file", err);
 
 	if (rc == 0)
-		rc = check_pair(o, "scrape.client-cert-file", s->client_cert_file, "scrape.client-key-file",
-				s->client_key_file, err);
+		rc = gm_conf_check_pair(o, "scrape.client-cert-file", "scrape.client-key-file", err);
 	if (rc == 0 && s->simulate_nodes > s->simulate_gpus)
-		rc = fail_row(o, "simulate.nodes", err, "more nodes than simulate.gpus");
+		rc = gm_conf_fail(o, "simulate.nodes", err, "more nodes than simulate.gpus");
 	if (rc == 0 && s->simulate_nodes > 0 && s->simulate_gpus > s->simulate_nodes * 16)
-		rc = fail_row(o, "simulate.nodes", err, "a node holds 16 GPUs at most, simulate.gpus asks for more");
+		rc = gm_conf_fail(o, "simulate.nodes", err,
+				  "a node holds 16 GPUs at most, simulate.gpus asks for more");
 	return rc == 0 ? gm_targets_check(&s->targets, err) : rc;
 }
 
@@ -84,11 +43,11 @@ static int check_open(const struct gm_command *c, const struct gm_settings *s, c
 	if (gm_conf_profiles_has(&c->profiles, "development"))
 		return 0;
 	if (s->anonymous_role != GM_ROLE_NONE)
-		return fail_row(o, "security.anonymous-role", err,
-				"only the profile development lets requests in without a key");
+		return gm_conf_fail(o, "security.anonymous-role", err,
+				    "only the profile development lets requests in without a key");
 	if (s->anonymous_local_role != GM_ROLE_NONE)
-		return fail_row(o, "security.anonymous-local-role", err,
-				"only the profile development lets requests in without a key");
+		return gm_conf_fail(o, "security.anonymous-local-role", err,
+				    "only the profile development lets requests in without a key");
 	return 0;
 }
 
@@ -98,7 +57,7 @@ static int settle_timeout(struct gm_settings *s, const struct gm_options *o, str
 	if (s->scrape_timeout_ms <= s->collection_interval_ms)
 		return 0;
 	if (origin(o, "scrape.timeout")->kind != GM_ORIGIN_DEFAULT)
-		return fail_row(o, "scrape.timeout", err, "more than gpu.management.metrics.collection-interval");
+		return gm_conf_fail(o, "scrape.timeout", err, "more than gpu.management.metrics.collection-interval");
 	s->scrape_timeout_ms = s->collection_interval_ms;
 	return 0;
 }
@@ -128,47 +87,28 @@ static void warn_models(const struct gm_settings *s, const struct gm_options *o,
 
 	for (size_t i = 0; i < s->supported_models.count; i++)
 		if (!is_known_model(s->supported_models.items[i]))
-			warn(warnings, "%s: %s: '%s' is no model or variant of the catalogue",
-			     origin(o, SUPPORTED)->where, SUPPORTED, s->supported_models.items[i]);
+			gm_conf_warn(warnings, "%s: %s: '%s' is no model or variant of the catalogue",
+				     origin(o, SUPPORTED)->where, SUPPORTED, s->supported_models.items[i]);
 	for (size_t i = 0; i < s->default_rates.count; i++)
 		if (!is_known_model(s->default_rates.items[i].key))
-			warn(warnings, "%s: %s: '%s' is no model or variant of the catalogue",
-			     s->default_rates.items[i].where[0] ? s->default_rates.items[i].where
-								: origin(o, RATES)->where,
-			     RATES, s->default_rates.items[i].key);
+			gm_conf_warn(warnings, "%s: %s: '%s' is no model or variant of the catalogue",
+				     s->default_rates.items[i].where[0] ? s->default_rates.items[i].where
+									: origin(o, RATES)->where,
+				     RATES, s->default_rates.items[i].key);
 }
 
 static void warn_database(const struct gm_settings *s, const struct gm_options *o, struct gm_option_list *warnings)
 {
 	if (s->database_host[0])
-		warn(warnings, "%s: database.host '%s' is ignored: the database is SQLite",
-		     origin(o, "database.host")->where, s->database_host);
+		gm_conf_warn(warnings, "%s: database.host '%s' is ignored: the database is SQLite",
+			     origin(o, "database.host")->where, s->database_host);
 }
 
 static void warn_security(const struct gm_settings *s, const struct gm_options *o, struct gm_option_list *warnings)
 {
 	if (s->insecure_skip_verify)
-		warn(warnings, "%s: scrape.insecure-skip-verify: certificates of targets are not checked",
-		     origin(o, "scrape.insecure-skip-verify")->where);
-}
-
-/* A slip in a variable's name would go unseen; other prefixes are too common to be ours alone. */
-static void warn_environment(char *const *environment, struct gm_option_list *warnings)
-{
-	static const char PREFIX[] = "GPU_MANAGEMENT_";
-	GM_AUTO(gm_buf_fini_p) struct gm_buf name = { 0 };
-
-	for (char *const *e = environment; e && *e; e++) {
-		size_t n = strcspn(*e, "=");
-		bool known = strncmp(*e, PREFIX, sizeof(PREFIX) - 1) != 0;
-		for (size_t i = 0; !known && i < gm_settings_count; i++) {
-			gm_buf_reset(&name);
-			gm_option_env_name(gm_settings_table[i].key, &name);
-			known = gm_str_eq(gm_buf_str(&name), gm_str_n(*e, n));
-		}
-		if (!known)
-			warn(warnings, "%.*s: no setting has this name, it is ignored", (int)(n < 200 ? n : 200), *e);
-	}
+		gm_conf_warn(warnings, "%s: scrape.insecure-skip-verify: certificates of targets are not checked",
+			     origin(o, "scrape.insecure-skip-verify")->where);
 }
 
 static int load_sources(const struct gm_command *c, char *const *environment, struct gm_options *o, struct gm_err *err)
@@ -209,7 +149,7 @@ static void warn_all(char *const *environment, const struct gm_settings *s, cons
 	warn_models(s, o, warnings);
 	warn_database(s, o, warnings);
 	warn_security(s, o, warnings);
-	warn_environment(environment, warnings);
+	gm_conf_warn_environment(o, environment, "GPU_MANAGEMENT_", warnings);
 }
 
 int gm_settings_load(const struct gm_command *c, char *const *environment, struct gm_settings *s, struct gm_options *o,
@@ -226,36 +166,16 @@ int gm_settings_load(const struct gm_command *c, char *const *environment, struc
 	return rc;
 }
 
-/* Rows that wait for a restart keep what they have. */
-static void compare(const struct gm_options *before, struct gm_options *o, struct gm_settings_changes *changes)
-{
-	for (size_t i = 0; i < o->count; i++) {
-		const struct gm_option *opt = &o->table[i];
-		if (gm_option_same(before, o, opt))
-			continue;
-		list_add(opt->live ? &changes->live : &changes->restart, opt->key);
-		if (!opt->live)
-			gm_option_copy(o, before, opt);
-	}
-}
-
 int gm_settings_reload(const struct gm_command *c, char *const *environment, const struct gm_options *before,
-		       struct gm_settings *s, struct gm_options *o, struct gm_settings_changes *changes,
+		       struct gm_settings *s, struct gm_options *o, struct gm_conf_changes *changes,
 		       struct gm_option_list *warnings, struct gm_err *err)
 {
 	int rc = gm_settings_load(c, environment, s, o, warnings, err);
 
 	if (rc < 0)
 		return rc;
-	*changes = (struct gm_settings_changes){ 0 };
-	compare(before, o, changes);
+	gm_conf_changes_find(before, o, changes);
 	return 0;
-}
-
-void gm_settings_changes_fini(struct gm_settings_changes *c)
-{
-	gm_option_list_fini(&c->live);
-	gm_option_list_fini(&c->restart);
 }
 
 /* The address as 16 bytes, IPv4 as ::ffff:a.b.c.d; *out_shift is what a prefix length of its family grows by. */

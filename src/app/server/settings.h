@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "adapter/conf/changes.h"
 #include "adapter/conf/conf.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -128,26 +129,17 @@ void gm_command_answer(const struct gm_command *c, const struct gm_options *o, s
 int gm_settings_load(const struct gm_command *c, char *const *environment, struct gm_settings *s, struct gm_options *o,
 		     struct gm_option_list *warnings, struct gm_err *err) GM_CHECKED;
 
-/* What a reload changed: keys in force from now on, and keys that wait for a restart. */
-struct gm_settings_changes {
-	struct gm_option_list live;
-	struct gm_option_list restart;
-};
 /*
  * The same for SIGHUP: reads all sources again into fresh *s and *o. Rows that are not live keep the value (and origin)
  * they have in `before`.
  */
 int gm_settings_reload(const struct gm_command *c, char *const *environment, const struct gm_options *before,
-		       struct gm_settings *s, struct gm_options *o, struct gm_settings_changes *changes,
+		       struct gm_settings *s, struct gm_options *o, struct gm_conf_changes *changes,
 		       struct gm_option_list *warnings, struct gm_err *err) GM_CHECKED;
-void gm_settings_changes_fini(struct gm_settings_changes *c);
 
-/* Each effective value with its origin, as YAML that --config takes; secrets are masked. */
-void gm_settings_print(const struct gm_options *o, struct gm_buf *out);
 /* True for an address that is in security.local-addresses. Loopback is the caller's to know. */
 bool gm_settings_is_local(const struct gm_settings *s, const char *address);
 
 GM_DEFINE_AUTO_VALUE(struct gm_command, gm_command_fini)
-GM_DEFINE_AUTO_VALUE(struct gm_settings_changes, gm_settings_changes_fini)
 
 #endif

@@ -377,7 +377,7 @@ static void test_settings_reload_names_what_changed(void **state)
 	struct fixture *f = *state;
 	struct gm_settings s;
 	struct gm_options o;
-	GM_AUTO(gm_settings_changes_fini_p) struct gm_settings_changes changes = { 0 };
+	GM_AUTO(gm_conf_changes_fini_p) struct gm_conf_changes changes = { 0 };
 	char *none[] = { NULL };
 
 	write_config(f, "server.port: 81\nlogging.level: warn\nscrape.targets: [http://a]\n");

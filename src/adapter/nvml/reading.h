@@ -84,6 +84,7 @@ struct gm_reading {
 	int32_t retired_pending;
 	int64_t bar1_used_bytes;
 	int32_t pcie_rx_source_blocks; /* 1: taken by the call that blocks 20 ms */
+	int32_t process_rc; /* NVML's code for the process list; not 0: it is of an earlier round, or cannot be told */
 	uint32_t instance_count, process_count, profile_count;
 	bool processes_truncated, process_list_odd; /* more than fit; a stride that was found and worked around */
 	struct gm_reading_instance instances[GM_READING_INSTANCES_MAX];

@@ -35,6 +35,7 @@
 	  "nvmlDeviceGetCudaComputeCapability")                                                                        \
 	X(opt, numa_node, int(struct gm_nvml_device *, uint32_t *), "nvmlDeviceGetNumaNodeId")                         \
 	X(opt, persistence, int(struct gm_nvml_device *, uint32_t *), "nvmlDeviceGetPersistenceMode")                  \
+	X(opt, index, int(struct gm_nvml_device *, uint32_t *), "nvmlDeviceGetIndex")                                  \
 	/* values */                                                                                                   \
 	X(opt, fields, int(struct gm_nvml_device *, int32_t, struct gm_nvml_field *), "nvmlDeviceGetFieldValues")      \
 	X(opt, utilization, int(struct gm_nvml_device *, struct gm_nvml_utilization *),                                \

@@ -10,12 +10,6 @@
 /* How far a line may have moved since last time without the page being learnt anew. */
 #define MOVED_MAX 128
 
-const struct gm_unit_info gm_unit_table[GM_UNITS] = {
-#define UNIT_ROW(name, decimals, mul, div, max) [GM_UNIT_##name] = { decimals, mul, div, max },
-	GM_UNIT_LIST(UNIT_ROW)
-#undef UNIT_ROW
-};
-
 struct gm_page_reader {
 	GM_VEC(struct gm_obs_device) devices;
 	GM_VEC(struct gm_obs_instance) instances;

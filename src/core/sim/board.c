@@ -206,15 +206,49 @@ void sim_board_begin(struct gm_sim *s, const struct sim_node *node, size_t index
 	next_knot(s, node, index, knot + 1);
 }
 
+/* What goes over the links at a knot. */
+static void traffic_at(const struct gm_sim *s, size_t index, const struct sim_knot *k, int64_t *out_pcie_bps,
+		       int64_t *out_nvlink_bps)
+{
+	const struct gm_sim_device *d = &s->devices[index];
+	*out_pcie_bps = *out_nvlink_bps = 0;
+	for (int i = 0; d->mig_enabled && i < d->instance_count; i++) {
+		const struct sim_work *w = work_of(s, index, i);
+		*out_pcie_bps += w ? w->pcie_bps / 4 * k->instance_load[i] / SIM_ONE : 0;
+	}
+	const struct sim_work *w = d->mig_enabled ? NULL : work_of(s, index, -1);
+	if (!w)
+		return;
+	*out_pcie_bps = w->pcie_bps * k->load / SIM_ONE;
+	*out_nvlink_bps = s->boards[index].traits->nvlink ? w->nvlink_bps * k->load / SIM_ONE : 0;
+}
+
+void sim_board_traffic(const struct gm_sim *s, size_t index, int64_t part, int64_t ms, struct sim_counts *io)
+{
+	const struct sim_board *b = &s->boards[index];
+	int64_t pcie[2], nvlink[2];
+	traffic_at(s, index, &b->now, &pcie[0], &nvlink[0]);
+	traffic_at(s, index, &b->next, &pcie[1], &nvlink[1]);
+	io->pcie_rx_bytes += (pcie[0] + sim_lerp(pcie[0], pcie[1], part)) / 2 * ms / 1000;
+	io->nvlink_bytes += (nvlink[0] + sim_lerp(nvlink[0], nvlink[1], part)) / 2 * ms / 1000;
+	for (int i = 0; i < GM_SIM_REASONS; i++)
+		io->throttle_ms[i] += b->now.throttle >> i & 1 ? ms : 0;
+}
+
 void sim_board_step(struct gm_sim *s, const struct sim_node *node, size_t index, int64_t knot)
 {
 	struct sim_board *b = &s->boards[index];
 	int64_t t_ms = knot * s->step_ms;
 	b->energy_uj += (b->now.power_mw + b->next.power_mw) * (t_ms - from_ms(s, index, knot - 1)) / 2;
+	if (s->live)
+		sim_board_traffic(s, index, SIM_ONE, t_ms - s->live[index].from_ms, &s->live[index].counts);
 	b->now = b->next;
 	sim_board_count(b, &b->now.faults);
-	if (s->live)
+	if (s->live) {
 		s->live[index].from_ms = t_ms;
+		if (b->now.faults.ends & (BIT(LOST) | BIT(ECC_DBE)))
+			s->live[index].counts = (struct sim_counts){ 0 };
+	}
 	if ((sim_hash(b->seed, ASK_REPLAY, (uint64_t)knot) & 0x7fff) == 0)
 		b->replay++;
 	next_knot(s, node, index, knot + 1);
@@ -226,6 +260,7 @@ void sim_board_cut(struct gm_sim *s, size_t index, int64_t t_ms, int64_t knot)
 	int64_t from = s->live[index].from_ms, part = (t_ms - from) * SIM_ONE / ((knot + 1) * s->step_ms - from);
 	int64_t power = sim_lerp(b->now.power_mw, b->next.power_mw, part);
 	b->energy_uj += (b->now.power_mw + power) * (t_ms - from) / 2;
+	sim_board_traffic(s, index, part, t_ms - from, &s->live[index].counts);
 	b->now.power_mw = power;
 	b->now.temperature_mc = (int32_t)sim_lerp(b->now.temperature_mc, b->next.temperature_mc, part);
 	s->live[index].from_ms = t_ms;
@@ -380,6 +415,18 @@ static void show_held(const struct sim_live *live, struct gm_sim_device *d)
 	}
 }
 
+static void show_counts(const struct gm_sim *s, size_t index, int64_t part, int64_t in_step_ms)
+{
+	struct gm_sim_device *d = &s->devices[index];
+	struct sim_counts counts = s->live[index].counts;
+	sim_board_traffic(s, index, part, in_step_ms, &counts);
+	d->pcie_rx_bytes = counts.pcie_rx_bytes;
+	d->pcie_tx_bytes = counts.pcie_rx_bytes / 3;
+	d->nvlink_bytes = counts.nvlink_bytes;
+	for (int i = 0; i < GM_SIM_REASONS; i++)
+		d->throttle_ns[i] = counts.throttle_ms[i] * 1000000;
+}
+
 void sim_board_show(struct gm_sim *s, const struct sim_node *node, size_t index, int64_t t_ms)
 {
 	const struct sim_board *b = &s->boards[index];
@@ -390,6 +437,8 @@ void sim_board_show(struct gm_sim *s, const struct sim_node *node, size_t index,
 	show_load(s, index, d, part, chance);
 	show_power(b, d, in_step_ms, part, chance);
 	show_pods(s, b, d, s->start_ms + knot_ms);
-	if (s->live)
-		show_held(&s->live[index], d);
+	if (!s->live)
+		return;
+	show_held(&s->live[index], d);
+	show_counts(s, index, part, in_step_ms);
 }

@@ -66,7 +66,9 @@ static void leap(struct gm_sim *s, struct sim_node *node, int64_t knot)
 	for (size_t i = 0; i < s->device_count; i++) {
 		struct sim_board *b = &s->boards[i];
 		struct sim_faults f;
-		b->energy_uj += b->now.power_mw * ((knot - 1) * s->step_ms - s->live[i].from_ms);
+		int64_t ms = (knot - 1) * s->step_ms - s->live[i].from_ms;
+		b->energy_uj += b->now.power_mw * ms;
+		sim_board_traffic(s, i, 0, ms, &s->live[i].counts);
 		s->live[i].from_ms = (knot - 1) * s->step_ms;
 		b->cache = (struct sim_fault_cache){ 0 };
 		sim_board_faults(s, node, i, knot * s->step_ms, &f);
@@ -141,6 +143,7 @@ void gm_sim_live_reset(struct gm_sim *s, size_t board)
 	struct sim_faults f = { .ends = BIT(LOST) };
 	sim_board_cut(s, board, node->at_ms, node->knot);
 	sim_board_count(&s->boards[board], &f);
+	s->live[board].counts = (struct sim_counts){ 0 };
 	sim_board_bend(s, board, node->at_ms, node->knot);
 }
 

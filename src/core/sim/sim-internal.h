@@ -106,6 +106,10 @@ struct sim_board {
 struct sim_live {
 	int64_t from_ms;
 	struct gm_sim_use board, uses[GM_SIM_INSTANCES_MAX];
+	struct sim_counts {
+		int64_t pcie_rx_bytes, nvlink_bytes;
+		int64_t throttle_ms[GM_SIM_REASONS];
+	} counts; /* at `now` of the board */
 };
 struct sim_node {
 	struct gm_sim_node pub;
@@ -168,6 +172,8 @@ void sim_uuid(uint64_t seed, const char *prefix, char version, char *out, size_t
 void sim_board_begin(struct gm_sim *s, const struct sim_node *node, size_t index, int64_t knot);
 /* The knot `now` becomes the time t_ms between `now` and `next`; then sim_board_bend gives it and `next` the loads of now. */
 void sim_board_cut(struct gm_sim *s, size_t index, int64_t t_ms, int64_t knot);
+/* Live worlds: adds what passed from `now` to the part of the way to `next` that took `ms`. */
+void sim_board_traffic(const struct gm_sim *s, size_t index, int64_t part, int64_t ms, struct sim_counts *io);
 void sim_board_bend(struct gm_sim *s, size_t index, int64_t t_ms, int64_t knot);
 void sim_board_faults(struct gm_sim *s, const struct sim_node *node, size_t index, int64_t t_ms,
 		      struct sim_faults *out);

@@ -108,6 +108,8 @@ static void make_device(struct gm_sim *s, size_t index, int on_node, const struc
 	d->memory_total_bytes = b->traits->memory_bytes;
 	d->memory_reserved_bytes = b->traits->reserved_bytes;
 	d->power_limit_mw = b->traits->limit_mw;
+	d->sm_clock_max_mhz = b->traits->max_mhz;
+	d->memory_clock_max_mhz = b->traits->memory_mhz;
 	size_instances(d);
 	name_device(b, d);
 }

@@ -81,6 +81,7 @@ struct gm_sim_instance {
 	int tensor_active_centi, dram_active_centi;
 };
 #define GM_SIM_INSTANCES_MAX 7
+#define GM_SIM_REASONS 9
 
 struct gm_sim_device {
 	char uuid[48];
@@ -103,8 +104,12 @@ struct gm_sim_device {
 	int64_t power_mw, power_limit_mw;
 	int64_t energy_mj; /* since the driver was loaded; -1: the board does not count it */
 	int sm_clock_mhz, memory_clock_mhz;
+	int sm_clock_max_mhz, memory_clock_max_mhz;
 	int64_t pcie_tx_bps, pcie_rx_bps;
 	int64_t nvlink_bps; /* -1: no NVLink */
+	/* since the driver was loaded: what went over the links, how long each throttle reason held; live worlds only */
+	int64_t pcie_tx_bytes, pcie_rx_bytes, nvlink_bytes;
+	int64_t throttle_ns[GM_SIM_REASONS]; /* by bit of throttle_reasons */
 	int64_t pcie_replay, xid;
 	int64_t ecc_sbe, ecc_dbe; /* since the driver was loaded; -1: no ECC (so for the remapped rows) */
 	int64_t remapped_correctable, remapped_uncorrectable;

@@ -237,7 +237,9 @@ static bool successor_reads(const struct gm_watch *w, const struct gm_watch_seen
 		if (c->boards[b].reported_ns)
 			read |= bit(b);
 	}
-	return c->state == GM_AGENT_CHILD_WORKING && (read & boards) && (boards & ~read & ~slow) == 0;
+	if (c->state != GM_AGENT_CHILD_WORKING || (boards & ~read & ~slow))
+		return false;
+	return (read & boards) || (w->renewing && c->board_count == 0);
 }
 
 static void look_at_successor(struct gm_watch *w, const struct gm_watch_seen *seen, struct gm_watch_orders *out)

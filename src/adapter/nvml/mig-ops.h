@@ -9,7 +9,8 @@
 
 /*
  * What changes a board's MIG layout, one step each. Errors carry NVML's name: GM_ERR_CONFLICT for IN_USE and INSUFFICIENT
- * resources, GM_ERR_FORBIDDEN for NO_PERMISSION, GM_ERR_UNAVAILABLE for RESET_REQUIRED and a lost GPU, else GM_ERR_IO.
+ * resources, GM_ERR_FORBIDDEN for NO_PERMISSION, GM_ERR_UNAVAILABLE for RESET_REQUIRED and a lost GPU,
+ * GM_ERR_UNSUPPORTED for NOT_SUPPORTED and a missing symbol, GM_ERR_NOT_FOUND for NOT_FOUND, else GM_ERR_IO.
  */
 struct gm_nvml_mig {
 	const struct gm_nvml *lib;

@@ -180,6 +180,9 @@ enum gm_nvml_event_bit {
 	GM_NVML_EVENT_RECOVERY_ACTION = 0x8000,
 };
 
+/* P-state, clock and power source changes come by the thousand and say nothing that a reading does not. */
+#define GM_NVML_EVENTS_WANTED (~(uint64_t)(GM_NVML_EVENT_PSTATE | GM_NVML_EVENT_CLOCK | GM_NVML_EVENT_POWER_SOURCE))
+
 /* Of nvmlDeviceGetFieldValues. Counters of bytes and energy are since driver load. 256 to 273 are power smoothing. */
 enum gm_nvml_field_id {
 	GM_NVML_FI_ECC_CURRENT = 1,

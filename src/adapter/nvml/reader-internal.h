@@ -126,6 +126,12 @@ struct gm_nvml_reader {
 
 	int64_t processes_due_ms;
 	int64_t processes_again_ms[3], details_again_ms;
+	struct gm_reading_process
+		processes[2][GM_READING_PROCESSES_MAX]; /* the list, and the one before or in the making */
+	unsigned processes_now;
+	uint32_t process_count;
+	int process_rc;
+	bool processes_truncated, process_list_odd;
 	void *process_buffer;
 	uint32_t process_capacity;
 };
@@ -164,6 +170,8 @@ int gm_reader_memory(struct gm_nvml_reader *r, struct gm_nvml_device *d, int64_t
 /* reader-mig.c */
 void gm_reader_mig_mode(struct gm_nvml_reader *r);
 void gm_reader_mig(struct gm_nvml_reader *r, struct gm_reading *out);
+/* A slice's sample without any value. */
+void gm_reader_mig_miss(struct gm_sample *out, int64_t now_ms, bool has_gpm);
 
 /* reader-gpm.c */
 void gm_reader_gpm(struct gm_nvml_reader *r, struct gm_reader_gpm *g);

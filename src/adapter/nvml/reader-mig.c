@@ -290,6 +290,23 @@ static void read_profiling(struct gm_nvml_reader *r, const struct gm_reader_mig_
 	}
 }
 
+/* What NVML tells of boards, and not of slices. */
+static void miss_board_only(struct gm_sample *s)
+{
+	for (enum gm_field f = GM_FIELD_UTILIZATION; f <= GM_FIELD_DECODER_UTILIZATION; f++)
+		gm_sample_miss(s, f, GM_UNSUPPORTED, GM_SOURCE_NVML);
+}
+
+void gm_reader_mig_miss(struct gm_sample *out, int64_t now_ms, bool has_gpm)
+{
+	*out = (struct gm_sample){ .at_ms = now_ms };
+	miss_board_only(out);
+	for (enum gm_field f = GM_FIELD_MEMORY_USED; f <= GM_FIELD_MEMORY_RESERVED; f++)
+		gm_sample_miss(out, f, GM_ERROR, GM_SOURCE_NVML);
+	for (size_t i = 0; i < GM_LEN(gpm_fields); i++)
+		gm_sample_miss(out, gpm_fields[i].field, has_gpm ? GM_ERROR : GM_UNSUPPORTED, GM_SOURCE_GPM);
+}
+
 static void read_instance(struct gm_nvml_reader *r, struct gm_reader_mig_entry *e, bool failed,
 			  struct gm_reading_instance *out)
 {
@@ -304,8 +321,7 @@ static void read_instance(struct gm_nvml_reader *r, struct gm_reader_mig_entry *
 	set(&out->sample, GM_FIELD_MEMORY_RESERVED,
 	    rc == GM_NVML_SUCCESS && memory[2] < 0 ? GM_NVML_ERROR_NOT_SUPPORTED : rc, memory[2], GM_MEASURED,
 	    GM_SOURCE_NVML);
-	for (enum gm_field f = GM_FIELD_UTILIZATION; f <= GM_FIELD_DECODER_UTILIZATION; f++)
-		gm_sample_miss(&out->sample, f, GM_UNSUPPORTED, GM_SOURCE_NVML); /* NVML: not of a MIG device */
+	miss_board_only(&out->sample);
 	read_profiling(r, e, &out->sample);
 }
 

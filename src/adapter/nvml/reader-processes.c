@@ -230,14 +230,15 @@ static int read_device(struct gm_nvml_reader *r, struct gm_nvml_device *d, const
 }
 
 /* The name of a process does not change often: it is asked once, when the process is first met. */
-static void name_all(struct gm_nvml_reader *r, struct listing *l, const struct gm_reading *before)
+static void name_all(struct gm_nvml_reader *r, struct listing *l)
 {
+	const struct gm_reading_process *before = r->processes[r->processes_now];
 	for (uint32_t i = 0; i < l->count; i++) {
 		struct gm_reading_process *p = &l->all[i];
 		const struct gm_reading_process *known = NULL;
-		for (uint32_t j = 0; j < before->process_count && !known; j++)
-			if (before->processes[j].pid == p->pid)
-				known = &before->processes[j];
+		for (uint32_t j = 0; j < r->process_count && !known; j++)
+			if (before[j].pid == p->pid)
+				known = &before[j];
 		if (known) {
 			memcpy(p->name, known->name, sizeof(p->name));
 			continue;
@@ -251,12 +252,9 @@ static void name_all(struct gm_nvml_reader *r, struct listing *l, const struct g
 	}
 }
 
-void gm_reader_processes(struct gm_nvml_reader *r, struct gm_reading *out)
+static void refresh(struct gm_nvml_reader *r)
 {
-	if (r->mono_ms < r->processes_due_ms)
-		return; /* those of before stand */
-	struct gm_reading_process found[GM_READING_PROCESSES_MAX];
-	struct listing l = { .all = found };
+	struct listing l = { .all = r->processes[!r->processes_now] };
 	int rc = read_device(r, r->device, NULL, &l);
 	/* Without the right to see the whole board, or in a pod with one slice: each instance for itself. */
 	if (gm_nvml_is_unsupported(rc) && r->mig_current == 1)
@@ -266,13 +264,26 @@ void gm_reader_processes(struct gm_nvml_reader *r, struct gm_reading *out)
 				rc = GM_NVML_SUCCESS;
 	if (r->fatal)
 		return;
-	out->process_rc = l.failure ? l.failure : rc;
+	r->process_rc = l.failure ? l.failure : rc;
 	if (l.failure) /* a list in part is no list: that of before stands, and the next round tries again */
 		return;
 	r->processes_due_ms = r->mono_ms + EVERY_MS;
-	name_all(r, &l, out);
-	memcpy(out->processes, found, l.count * sizeof(found[0]));
-	out->process_count = l.count;
-	out->processes_truncated = l.is_truncated;
-	out->process_list_odd = l.is_odd;
+	name_all(r, &l);
+	r->processes_now = !r->processes_now;
+	r->process_count = l.count;
+	r->processes_truncated = l.is_truncated;
+	r->process_list_odd = l.is_odd;
+}
+
+void gm_reader_processes(struct gm_nvml_reader *r, struct gm_reading *out)
+{
+	if (!r->fatal && r->mono_ms >= r->processes_due_ms)
+		refresh(r);
+	if (r->fatal)
+		return;
+	memcpy(out->processes, r->processes[r->processes_now], r->process_count * sizeof(out->processes[0]));
+	out->process_count = r->process_count;
+	out->process_rc = r->process_rc;
+	out->processes_truncated = r->processes_truncated;
+	out->process_list_odd = r->process_list_odd;
 }

@@ -48,7 +48,10 @@ static void forget(struct gm_nvml_reader *r)
 	memset(r->row_again_ms, 0, sizeof(r->row_again_ms));
 	memset(r->rates, 0, sizeof(r->rates));
 	memset(r->memos, 0, sizeof(r->memos));
-	memset(r->mig, 0, sizeof(r->mig));
+	for (size_t i = 0; i < GM_LEN(r->mig); i++) {
+		r->mig[i].device = NULL;
+		r->mig[i].whole = false;
+	}
 	memset(r->processes_again_ms, 0, sizeof(r->processes_again_ms));
 	r->processes_due_ms = r->details_again_ms = 0;
 	gm_reader_gpm_drop(r);
@@ -108,22 +111,25 @@ static int take_handle(struct gm_nvml_reader *r)
 /* No value of anything: the round failed as a whole. */
 static void miss_all(struct gm_nvml_reader *r, struct gm_reading *out)
 {
+	out->sample = (struct gm_sample){ .at_ms = r->now_ms };
 	for (int f = 0; f < GM_FIELD_COUNT; f++)
 		if (f != GM_FIELD_XID && f != GM_FIELD_VGPU_LICENSE)
 			gm_sample_miss(&out->sample, (enum gm_field)f, GM_ERROR, GM_SOURCE_NVML);
-	for (uint32_t i = 0; i < out->instance_count; i++) {
-		struct gm_sample *s = &out->instances[i].sample;
-		for (int f = 0; f < GM_FIELD_COUNT; f++)
-			if (s->validity[f] != GM_ABSENT && s->validity[f] != GM_UNSUPPORTED)
-				gm_sample_miss(s, (enum gm_field)f, GM_ERROR, (enum gm_source)s->source[f]);
-		s->at_ms = r->now_ms;
+	out->instance_count = 0;
+	for (size_t i = 0; i < GM_LEN(r->mig); i++) {
+		if (r->mig[i].told.uuid[0] == '\0')
+			continue;
+		struct gm_reading_instance *in = &out->instances[out->instance_count++];
+		*in = r->mig[i].told;
+		gm_reader_mig_miss(&in->sample, r->now_ms, r->facts.gpm == 1);
 	}
 	out->process_count = 0;
-	out->process_rc = r->fatal ? r->fatal : GM_NVML_ERROR_UNKNOWN;
+	out->process_rc = out->rc;
 	out->processes_truncated = out->process_list_odd = false;
 	out->pstate = out->pcie_gen = out->pcie_width = out->recovery_action = out->retired_pending = -1;
 	out->margin_c = INT32_MIN;
 	out->bar1_used_bytes = -1;
+	out->pcie_rx_source_blocks = 0;
 }
 
 static void read_board(struct gm_nvml_reader *r, struct gm_reading *out)
@@ -138,13 +144,6 @@ static void read_board(struct gm_nvml_reader *r, struct gm_reading *out)
 	gm_reader_values(r, out);
 	gm_reader_mig(r, out);
 	gm_reader_processes(r, out);
-	if (r->fatal)
-		return;
-	out->facts = r->facts;
-	out->mig_current = r->mig_current;
-	out->mig_pending = r->mig_pending;
-	out->profile_count = r->profile_count;
-	memcpy(out->profiles, r->profiles, sizeof(out->profiles));
 }
 
 int gm_nvml_read(struct gm_nvml_reader *r, int64_t now_ms, int64_t mono_ms, struct gm_reading *out)
@@ -156,7 +155,7 @@ int gm_nvml_read(struct gm_nvml_reader *r, int64_t now_ms, int64_t mono_ms, stru
 	out->sample = (struct gm_sample){ .at_ms = now_ms };
 	int rc = take_handle(r);
 	if (rc == GM_NVML_SUCCESS) {
-		r->has_answered = false; /* a name is no sign of life: the library keeps it */
+		r->has_answered = false; /* a handle is no sign of life */
 		read_board(r, out);
 		rc = r->fatal ? r->fatal : r->has_answered ? 0 : r->last_error;
 	}
@@ -165,5 +164,10 @@ int gm_nvml_read(struct gm_nvml_reader *r, int64_t now_ms, int64_t mono_ms, stru
 		miss_all(r, out);
 		forget(r);
 	}
+	out->facts = r->facts;
+	out->mig_current = r->mig_current;
+	out->mig_pending = r->mig_pending;
+	out->profile_count = r->profile_count;
+	memcpy(out->profiles, r->profiles, sizeof(out->profiles));
 	return rc;
 }

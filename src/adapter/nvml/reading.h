@@ -97,24 +97,42 @@ struct gm_reading {
  * through the probe. Nothing here waits but the calls themselves.
  */
 struct gm_nvml_reader;
-/* `device`: by UUID when it is told, else by index. Takes the handle lazily, in the first reading. */
+/* By UUID when it is told, else by index, and by its UUID from then on. Takes the handle in the first reading. */
 struct gm_nvml_reader *gm_nvml_reader_new(const struct gm_nvml *lib, const struct gm_nvml_probe *probe,
 					  const char *uuid, unsigned index);
+/* Calls the library, so before nvmlShutdown. */
 void gm_nvml_reader_free(struct gm_nvml_reader *r);
 /*
- * A round at wall time `now_ms`, monotonic `mono_ms`. Always leaves a whole reading in *out (which is the previous
- * one on entry: facts are refreshed only when due): fields that could not be had are missed with their reason.
- * Returns NVML's code for the board: 0, or 9, 15, 18, 999...
+ * A round at wall time `now_ms`, monotonic `mono_ms`. Always leaves a whole reading in *out, whatever was in it before:
+ * fields that could not be had are missed with their reason (GM_ABSENT: a rate or profile that needs a second round). XID
+ * and VGPU_LICENSE are absent: events and others tell them. Facts are asked again each minute, and what a board said it
+ * cannot tell, too; processes once a second. Returns NVML's code for the board: 0, or 9, 15, 18, 999...; then there is no
+ * value, facts and instances are the last known, and handles are taken anew in the next round.
  */
 int gm_nvml_read(struct gm_nvml_reader *r, int64_t now_ms, int64_t mono_ms, struct gm_reading *out);
 
-/* The events of all boards: XID and the rest. */
+/*
+ * The events of all boards: XID and the rest. One thread; boards may be added between two waits. NVML's set and its
+ * handles end with the last nvmlShutdown: free before it, and make a new one after a reload.
+ */
 struct gm_nvml_events;
 struct gm_nvml_events *gm_nvml_events_new(const struct gm_nvml *lib, const struct gm_nvml_probe *probe);
 void gm_nvml_events_free(struct gm_nvml_events *e);
-/* Registers a board for what it supports; again after a reload. Returns NVML's code. */
+/*
+ * Registers a board for what it supports; again after a reload. Returns NVML's code: 3 when it, or the library, has no
+ * events. For a board that is registered already a new set is made, because its handle may be another one: do it after the
+ * board was away, not each round.
+ */
 int gm_nvml_events_add(struct gm_nvml_events *e, const char *uuid);
-/* Waits at most timeout_ms. 0 with *out and the board's UUID, 10 (TIMEOUT) for none, else NVML's code. */
+/*
+ * Waits at most timeout_ms. 0 with *out and the board's UUID ("" when NVML gives a handle that was not registered), 10
+ * (TIMEOUT) for none, else NVML's code.
+ *
+ * A board that fell off the bus makes the wait answer GPU_IS_LOST (15) AT ONCE, every time, until the set is made anew
+ * without it. The caller must not spin: on any code but 0 and 10 it lets its interval pass before it waits again. On 15
+ * this finds out who is lost (uuid, "" when nobody says so), leaves that board out of a new set, and goes on with the
+ * others; gm_nvml_events_add of that board registers it again once it is back.
+ */
 int gm_nvml_events_wait(struct gm_nvml_events *e, unsigned timeout_ms, struct gm_reading_event *out,
 			char uuid[static 48]);
 

@@ -18,7 +18,7 @@
  * Main thread only, but for what is marked.
  */
 struct gm_mig_manager;
-struct gm_mig_job; /* in shared memory: the plan and how far the worker is (mig-job.h) */
+struct gm_mig_job; /* in shared memory, zeroed: the plan and how far the worker is (mig-job.h has its size) */
 
 struct gm_mig_manager_conf {
 	struct gm_samplers *samplers;
@@ -27,14 +27,17 @@ struct gm_mig_manager_conf {
 	const struct gm_clock *clock;
 	const char *state_dir; /* journal and wanted layouts; made when it is not there */
 	const char *host_root; /* "" or "/host": where the markers of other owners are looked for */
+	const char *library;   /* path of libnvidia-ml for the worker; NULL: as the loader finds it */
 	bool enabled;	       /* false: tells, never changes */
 };
 int gm_mig_manager_new(const struct gm_mig_manager_conf *conf, struct gm_mig_manager **out,
 		       struct gm_err *err) GM_CHECKED;
-void gm_mig_manager_free(struct gm_mig_manager *m);
-/* After each round and each end of a worker: recovers, restores, drives the job. */
+void gm_mig_manager_free(struct gm_mig_manager *m); /* no thread asks any more */
+/* After each round, each end of a worker and when its fd is readable: recovers, restores, drives the job, answers. */
 void gm_mig_manager_tick(struct gm_mig_manager *m, const struct gm_agent_view *view, const struct gm_holders *holders);
 void gm_mig_manager_worker_ended(struct gm_mig_manager *m, const struct gm_keeper_end *end);
+/* Readable when a request waits for the next tick (eventfd; the tick empties it). */
+int gm_mig_manager_fd(const struct gm_mig_manager *m);
 /* False while a wanted layout is not (yet) there; *out_why then says why. */
 bool gm_mig_manager_ready(const struct gm_mig_manager *m, const char **out_why);
 /* The body of GET /v1/mig, as of the last tick. */
@@ -50,6 +53,13 @@ int gm_mig_manager_apply(struct gm_mig_manager *m, struct gm_str body, struct gm
 /* From any thread: GET /v1/mig/operations/{id}. */
 int gm_mig_manager_operation(struct gm_mig_manager *m, struct gm_str id, struct gm_buf *out,
 			     struct gm_err *err) GM_CHECKED;
+
+/*
+ * From any thread: grows whenever an operation begins, gets on or ends. Whoever streams events looks at it now and then,
+ * and writes gm_mig_manager_operations() (the last 32, newest first) when it has grown.
+ */
+uint64_t gm_mig_manager_changes(struct gm_mig_manager *m);
+void gm_mig_manager_operations(struct gm_mig_manager *m, struct gm_buf *out);
 
 /* The worker's whole life: keeper role GM_KEEPER_MIG_WORKER. */
 int gm_mig_worker_run(struct gm_mig_job *job, int agent_gone_fd);

@@ -357,7 +357,7 @@ static void take_orders(struct child *c)
 
 static int fail(struct child *c, int code, const char *text)
 {
-	(void)snprintf(c->row->error, sizeof(c->row->error), "%s", text);
+	(void)gm_str_copy(gm_str(text), c->row->error, sizeof(c->row->error));
 	return code;
 }
 

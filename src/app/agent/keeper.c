@@ -86,7 +86,7 @@ static void tell_ends(struct keeper_process *p)
 	struct signalfd_siginfo info;
 	int status = 0;
 
-	(void)read(p->signal_fd, &info, sizeof(info));
+	(void)!read(p->signal_fd, &info, sizeof(info));
 	for (pid_t pid = waitpid(-1, &status, WNOHANG); pid > 0; pid = waitpid(-1, &status, WNOHANG)) {
 		for (size_t i = 0; i < CHILDREN_MAX; i++) {
 			struct gm_keeper_end *c = &p->children[i];

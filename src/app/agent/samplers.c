@@ -50,26 +50,6 @@ struct gm_samplers {
 	struct gm_agent_view view;
 };
 
-const char *gm_board_state_name(enum gm_board_state s)
-{
-	static const char *const names[] = {
-		[GM_BOARD_NEW] = "new",	  [GM_BOARD_OK] = "ok",		[GM_BOARD_HUNG] = "hung",
-		[GM_BOARD_LOST] = "lost", [GM_BOARD_FAILED] = "failed",
-	};
-	_Static_assert(GM_LEN(names) == GM_BOARD_STATES, "a name each");
-	return names[s];
-}
-
-const char *gm_agent_state_name(enum gm_agent_state s)
-{
-	static const char *const names[] = {
-		[GM_AGENT_STARTING] = "starting",     [GM_AGENT_WORKING] = "working",	  [GM_AGENT_PAUSED] = "paused",
-		[GM_AGENT_NO_LIBRARY] = "no_library", [GM_AGENT_NO_DRIVER] = "no_driver", [GM_AGENT_HUNG] = "hung",
-	};
-	_Static_assert(GM_LEN(names) == GM_AGENT_STATES, "a name each");
-	return names[s];
-}
-
 struct gm_samplers *gm_samplers_new(const struct gm_samplers_conf *conf)
 {
 	/* Large, and mostly never touched: a node has 8 boards, not 64. */

@@ -160,6 +160,7 @@ int nvs_world_open(struct nvs_world **out, struct gm_err *err) GM_CHECKED;
 /* For tests and the control program: given paths instead of the environment (NULL as unset there). */
 int nvs_world_open_at(const char *scenario, const char *state, struct nvs_world **out, struct gm_err *err) GM_CHECKED;
 void nvs_world_close(struct nvs_world *w);
+GM_DEFINE_AUTO(struct nvs_world, nvs_world_close)
 
 /*
  * A new beginning from another scenario, also where nvs_world_open_at refuses: every process that has the world open goes
@@ -231,6 +232,8 @@ bool nvs_event_wait(struct nvs_world *w, uint64_t seen, int64_t timeout_ms);
  * Lock not held.
  */
 int nvs_command(struct nvs_world *w, struct gm_str line, struct gm_buf *out, struct gm_err *err) GM_CHECKED;
+/* The list of commands, for --help. */
+void nvs_command_help(struct gm_buf *out);
 
 /*
  * At the head of every entry point, the world's lock not held: passes through the library's lock and the driver's (and

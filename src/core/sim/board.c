@@ -48,7 +48,7 @@ static const struct sim_work *work_of(const struct gm_sim *s, size_t index, int 
 static int32_t work_load(const struct gm_sim *s, size_t index, int slice, const struct sim_work *w, int64_t t_ms)
 {
 	int percent = held_percent(s, index, slice);
-	return percent >= 0 ? percent * SIM_ONE / 100 : w ? sim_work_load(w, t_ms) : 0;
+	return percent >= 0 ? (percent * SIM_ONE + 99) / 100 : w ? sim_work_load(w, t_ms) : 0;
 }
 
 /* Sets the knot's loads; the answer is the part of the board's power range that they ask for. */

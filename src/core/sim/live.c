@@ -89,9 +89,11 @@ static size_t step(struct gm_sim *s, struct sim_node *node, struct gm_sim_happen
 		sim_board_step(s, node, i, node->knot);
 		const struct sim_faults *f = &s->boards[i].now.faults;
 		if (f->begins | f->ends)
-			out[count++] = (struct gm_sim_happening){
-				.board = i, .begins = f->begins, .ends = f->ends, .xid = s->boards[i].xid
-			};
+			out[count++] = (struct gm_sim_happening){ .board = i,
+								  .at_ms = s->start_ms + node->at_ms,
+								  .begins = f->begins,
+								  .ends = f->ends,
+								  .xid = s->boards[i].xid };
 	}
 	return count;
 }

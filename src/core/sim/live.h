@@ -31,6 +31,7 @@ void gm_sim_live_place(struct gm_sim *s);
 /* Something began or ended on a board at a step: bits 1 << kind. */
 struct gm_sim_happening {
 	size_t board;
+	int64_t at_ms; /* wall time */
 	uint32_t begins, ends;
 	int64_t xid; /* what XID, ECC_DBE and LOST that begin report */
 };

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "adapter/nvmlsim/world-internal.h"
+
+static void robust_init(pthread_mutex_t *m)
+{
+	pthread_mutexattr_t attr;
+	(void)pthread_mutexattr_init(&attr);
+	(void)pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	(void)pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	(void)pthread_mutex_init(m, &attr);
+	(void)pthread_mutexattr_destroy(&attr);
+}
+
+void nvs_robust_lock(pthread_mutex_t *m)
+{
+	if (pthread_mutex_lock(m) == EOWNERDEAD)
+		(void)pthread_mutex_consistent(m);
+}
+
+void nvs_word_bump(_Atomic uint32_t *word)
+{
+	atomic_fetch_add(word, 1);
+	(void)syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+/* Not a condition variable: a waiter that is killed in one leaves it unusable for the others. */
+void nvs_word_wait(_Atomic uint32_t *word, uint32_t seen, int64_t ms)
+{
+	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+	(void)syscall(SYS_futex, word, FUTEX_WAIT, seen, ms < 0 ? NULL : &t, NULL, 0);
+}
+
+static void begin_file(struct nvs_file *f)
+{
+	f->magic = NVS_FILE_MAGIC;
+	f->version = NVS_FILE_VERSION;
+	f->size = sizeof(*f);
+	robust_init(&f->lock);
+	robust_init(&f->driver);
+}
+
+int nvs_file_new(struct nvs_file **out, struct gm_err *err)
+{
+	struct nvs_file *f = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (f == MAP_FAILED)
+		return gm_fail_errno(err, errno, "no memory for the world");
+	begin_file(f);
+	*out = f;
+	return 0;
+}
+
+void nvs_file_unmap(struct nvs_file *f)
+{
+	if (f)
+		(void)munmap(f, sizeof(*f));
+}
+
+static int map(int fd, const char *path, struct nvs_file **out, struct gm_err *err)
+{
+	struct nvs_file *f = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (f == MAP_FAILED)
+		return gm_fail_errno(err, errno, "%s", path);
+	*out = f;
+	return 0;
+}
+
+static int open_existing(int folder, const char *path, struct nvs_file **out, struct gm_err *err)
+{
+	GM_AUTO(gm_fd_close_p) int fd = openat(folder, "world", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+	struct nvs_file *f;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return gm_fail_errno(err, errno, "%s", path);
+	if (!S_ISREG(st.st_mode) || st.st_size != (off_t)sizeof(*f))
+		return gm_fail(err, GM_ERR_CORRUPT, "%s: not a world of this version; remove it", path);
+	int rc = map(fd, path, &f, err);
+	if (rc < 0)
+		return rc;
+	if (f->magic != NVS_FILE_MAGIC || f->version != NVS_FILE_VERSION || f->size != sizeof(*f)) {
+		nvs_file_unmap(f);
+		return gm_fail(err, GM_ERR_CORRUPT, "%s: not a world of this version; remove it", path);
+	}
+	*out = f;
+	return 0;
+}
+
+/* A whole world under a name of this process; link() then lets one process be first. */
+static int make_new(int folder, const char *path, int (*begin)(void *ctx, struct nvs_file *f, struct gm_err *err),
+		    void *ctx, struct nvs_file **out, struct gm_err *err)
+{
+	char name[64];
+	(void)snprintf(name, sizeof(name), "world.%ld.%lx", (long)getpid(), (unsigned long)pthread_self());
+	GM_AUTO(gm_fd_close_p) int fd = openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	struct nvs_file *f = NULL;
+	if (fd < 0)
+		return gm_fail_errno(err, errno, "%s: cannot be made", path);
+	int rc = ftruncate(fd, (off_t)sizeof(*f)) < 0 ? gm_fail_errno(err, errno, "%s: cannot be made", path)
+						      : map(fd, path, &f, err);
+	if (rc == 0) {
+		begin_file(f);
+		rc = begin(ctx, f, err);
+	}
+	if (rc == 0 && linkat(folder, name, folder, "world", 0) < 0)
+		rc = errno == EEXIST ? GM_ERR_CONFLICT : gm_fail_errno(err, errno, "%s: cannot be made", path);
+	(void)unlinkat(folder, name, 0);
+	if (rc < 0)
+		nvs_file_unmap(f);
+	else
+		*out = f;
+	return rc;
+}
+
+int nvs_file_open(const char *state, int (*begin)(void *ctx, struct nvs_file *f, struct gm_err *err), void *ctx,
+		  struct nvs_file **out, struct gm_err *err)
+{
+	char path[PATH_MAX];
+	if (snprintf(path, sizeof(path), "%s/world", state) >= (int)sizeof(path))
+		return gm_fail(err, GM_ERR_INVALID, "the state folder's name is too long");
+	if (mkdir(state, 0700) < 0 && errno != EEXIST)
+		return gm_fail_errno(err, errno, "%s: cannot be made", state);
+	GM_AUTO(gm_fd_close_p) int folder = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return gm_fail_errno(err, errno, "%s", state);
+	if (faccessat(folder, "world", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {
+		struct gm_err why = { 0 };
+		int rc = make_new(folder, path, begin, ctx, out, &why);
+		if (rc == 0)
+			return 0;
+		if (rc != GM_ERR_CONFLICT || why.text[0]) { /* not: somebody else was first */
+			if (err)
+				*err = why;
+			return rc;
+		}
+	}
+	return open_existing(folder, path, out, err);
+}

@@ -115,15 +115,31 @@ void gm_render_family(struct gm_render *r, const char *name, enum gm_promtext_ty
 	r->help = help;
 }
 
+/* Names of others may be what the writer of ours refuses: counters without _total, which OpenMetrics knows no type for. */
+static void write_foreign_head(struct gm_render *r)
+{
+	const bool counter = r->type == GM_PROMTEXT_COUNTER;
+	const char *type = !counter ? "gauge" : r->writer.format == GM_PROMTEXT_004 ? "counter" : "unknown";
+
+	gm_buf_addf(r->writer.out, "# HELP %s %s\n# TYPE %s %s\n", r->name, r->help, r->name, type);
+}
+
+static void write_head(struct gm_render *r)
+{
+	r->head_due = false;
+	if (gm_str_starts(r->line_name, GM_STR(GM_AGENT_PREFIX)))
+		gm_promtext_family(&r->writer, r->name, r->type, r->help);
+	else
+		write_foreign_head(r);
+}
+
 struct gm_buf *gm_render_line(struct gm_render *r, struct gm_str labels)
 {
 	struct gm_buf *out = r->writer.out;
 	char *p;
 
-	if (gm_unlikely(r->head_due)) {
-		gm_promtext_family(&r->writer, r->name, r->type, r->help);
-		r->head_due = false;
-	}
+	if (gm_unlikely(r->head_due))
+		write_head(r);
 	p = gm_buf_reserve(out, r->line_name.n + labels.n);
 	if (p) {
 		memcpy(p, r->line_name.p, r->line_name.n);

@@ -109,6 +109,8 @@ void *gm_http_on_target(void *cls, const char *target, struct MHD_Connection *mh
 	size_t n = strlen(target);
 	char *copy = gm_arena_dup(&ex->arena, gm_str_n(target, n));
 	req->target = copy ? gm_str_n(copy, n) : GM_STR("/");
+	if (s->tls)
+		gm_tls_judge_client(s->tls, mhd, conn);
 	atomic_store_explicit(&conn->idle, false, memory_order_relaxed);
 	atomic_store_explicit(&conn->cut_ms,
 			      atomic_load_explicit(&s->now_ms, memory_order_relaxed) + s->conf.request_deadline_ms,
@@ -132,6 +134,18 @@ static struct gm_str credentials(struct gm_exchange *ex)
 	return text ? gm_str(text) : GM_STR("");
 }
 
+/* Who showed a certificate that did not help learns why. */
+static int explain_certificate(struct gm_exchange *ex, int rc)
+{
+	const char *text;
+
+	if (ex->peer.client_cert != GM_HTTP_CERT_REFUSED || (rc != GM_ERR_UNAUTHENTICATED && rc != GM_ERR_FORBIDDEN))
+		return rc;
+	text = gm_arena_printf(&ex->arena, "%s; the client certificate is refused: %s", ex->err.text,
+			       ex->peer.client_cert_why);
+	return text ? gm_fail(&ex->err, rc, "%s", text) : rc;
+}
+
 /* The one place where the role column of the table becomes 401 and 403. */
 static int admit(struct gm_exchange *ex)
 {
@@ -147,7 +161,9 @@ static int admit(struct gm_exchange *ex)
 		gm_err_reset(&ex->err);
 		return 0;
 	}
-	return rc != 0 ? rc : gm_auth_allows(&ex->identity, route->role, &ex->err);
+	if (rc == 0)
+		rc = gm_auth_allows(&ex->identity, route->role, &ex->err);
+	return rc == 0 ? 0 : explain_certificate(ex, rc);
 }
 
 static bool is_safe(enum gm_http_method m)

@@ -9,6 +9,7 @@
 
 #include "adapter/http/gzip.h"
 #include "adapter/http/http.h"
+#include "adapter/http/listen.h"
 #include "adapter/http/negotiate.h"
 #include "adapter/http/problem.h"
 #include "core/auth/auth.h"
@@ -23,7 +24,9 @@ struct gm_conn {
 	struct gm_conn *prev, *next;
 	struct gm_http_server *server;
 	struct gm_http_peer peer;
-	bool local; /* the address is of this machine */
+	bool local;		  /* the address is of this machine */
+	uint64_t cert_generation; /* of the trust that peer.client_cert was judged by; 0: not yet */
+	int64_t cert_until_ms;	  /* on the coarse clock; then it is judged again */
 	int fd;
 	/* On the coarse clock; passed: the connection is cut. 0: none (answering: the library's own timeout watches). */
 	_Atomic int64_t cut_ms;
@@ -85,7 +88,7 @@ struct gm_http_server {
 	struct MHD_Daemon *daemon;
 	struct gm_acceptor *acceptor;
 	struct gm_tls *tls; /* NULL: plain */
-	uint16_t port;
+	struct gm_listener listener;
 	char id_base[12]; /* of request ids */
 	_Atomic uint64_t id_next;
 	_Atomic bool stopping;
@@ -150,7 +153,7 @@ const char *gm_http_shared_content_type(const struct gm_http_shared *s);
 const char *gm_http_shared_cache_control(const struct gm_http_shared *s);
 
 /* tls.c */
-int gm_tls_new(const char *cert_file, const char *key_file, struct gm_tls **out, struct gm_err *err) GM_CHECKED;
+int gm_tls_new(const struct gm_http_conf *conf, struct gm_tls **out, struct gm_err *err) GM_CHECKED;
 void gm_tls_free(struct gm_tls *t);
 int gm_tls_reload(struct gm_tls *t, struct gm_err *err) GM_CHECKED;
 /* Reloads when one of the files changed since. 1: done, 0: nothing to do, negative: failed, the old one stays. */
@@ -158,6 +161,10 @@ int gm_tls_check(struct gm_tls *t, struct gm_err *err);
 void gm_tls_stats(const struct gm_tls *t, struct gm_http_stats *out);
 /* Adds MHD's option; the callback finds its gm_tls through the connection. */
 void gm_tls_option(struct MHD_OptionItem *out);
+/* tls-client.c: asks for a certificate during the handshake that is about to begin. */
+void gm_tls_ask_client(const struct gm_tls *t, struct MHD_Connection *mhd);
+/* Judges the client's certificate into conn->peer, unless that was done lately. The connection's own thread. */
+void gm_tls_judge_client(struct gm_tls *t, struct MHD_Connection *mhd, struct gm_conn *conn);
 
 /* server.c */
 struct gm_conn *gm_http_conn_of(struct MHD_Connection *mhd);

@@ -25,9 +25,22 @@ struct gm_http_stream;
 struct gm_http_server;
 
 #define GM_HTTP_ADDRESS_SIZE 46
+#define GM_HTTP_CERT_NAME_SIZE 65 /* X.520: 64 characters */
+
+/*
+ * What came of asking a client for a certificate. A connection with none, or with one that is refused, is served all the
+ * same: what is open stays open. Where a role is wanted and not given, the 401 or 403 says why the certificate was
+ * refused. It is looked at with a connection's first request, when the authority's file changed, and once a minute, so
+ * that one that expires stops counting on a connection that lives on.
+ */
+enum gm_http_cert {
+	GM_HTTP_CERT_NONE,     /* not asked for, or the client has none */
+	GM_HTTP_CERT_VERIFIED, /* issued by our authority, valid now, not meant for servers only */
+	GM_HTTP_CERT_REFUSED,
+};
 
 struct gm_http_peer {
-	char address[GM_HTTP_ADDRESS_SIZE]; /* numeric; IPv4 in IPv6 is shown as IPv4 */
+	char address[GM_HTTP_ADDRESS_SIZE]; /* numeric; IPv4 in IPv6 is shown as IPv4; "unix" */
 	uint16_t port;
 	/*
 	 * True only when the connection comes from this very machine, no proxy header (Forwarded, X-Forwarded-For, Via)
@@ -36,6 +49,11 @@ struct gm_http_peer {
 	 */
 	bool loopback;
 	bool tls;
+	bool unix_socket; /* the file's mode and folder decided who may connect */
+	uint32_t uid;	  /* unix_socket: who connected, as the kernel says */
+	enum gm_http_cert client_cert;
+	const char *client_cert_why;		  /* REFUSED: "it has expired", a literal; else NULL */
+	char client_name[GM_HTTP_CERT_NAME_SIZE]; /* common name of the subject, VERIFIED only; may be "" */
 };
 
 struct gm_http_header {
@@ -154,8 +172,12 @@ void gm_http_stream_discard(struct gm_http_stream *s);
 
 /* Texts are borrowed until gm_http_server_free. 0 or NULL takes the default in brackets. */
 struct gm_http_conf {
-	const char *bind;    /* address [127.0.0.1]; "0.0.0.0", "::" (both families) */
-	uint16_t port;	     /* 0: any free one, see gm_http_server_port */
+	/*
+	 * Address [127.0.0.1]; "0.0.0.0", "::" (both families); "unix:/run/x.sock": a socket in the file system, mode
+	 * 0660, without TLS. What a dead server left there is replaced, and the file is removed when the server stops.
+	 */
+	const char *bind;
+	uint16_t port;	     /* 0: any free one, see gm_http_server_port; not read with a unix socket */
 	unsigned threads;    /* [min(4, cores)] */
 	const char *context; /* context path, "" for none, "/k8s-monitor" */
 
@@ -200,15 +222,17 @@ struct gm_http_conf {
 
 	const char *tls_cert_file; /* PEM, chain included; NULL: plain HTTP */
 	const char *tls_key_file;
-	int64_t tls_check_ms; /* how often the files are looked at for a change [10 s] */
+	const char
+		*tls_client_ca_file; /* PEM: clients are asked for a certificate of this authority; NULL: not asked */
+	int64_t tls_check_ms;	     /* how often the files are looked at for a change [10 s] */
 };
 
 /*
- * Listens and serves. GM_ERR_CONFLICT: the port is taken; GM_ERR_INVALID: the route table, an address, the
- * certificate. On failure nothing is left running.
+ * Listens and serves. GM_ERR_CONFLICT: the port is taken, somebody answers on the unix socket, or another kind of file
+ * lies there; GM_ERR_INVALID: the route table, an address, the certificate. On failure nothing is left running.
  */
 int gm_http_server_start(const struct gm_http_conf *conf, struct gm_http_server **out, struct gm_err *err) GM_CHECKED;
-uint16_t gm_http_server_port(const struct gm_http_server *s);
+uint16_t gm_http_server_port(const struct gm_http_server *s); /* 0: a unix socket */
 /*
  * No new connections, streams end, requests in flight are answered; waits at most deadline_ms for the last connection,
  * then cuts. True when all had ended by themselves. Not from a handler.
@@ -216,7 +240,7 @@ uint16_t gm_http_server_port(const struct gm_http_server *s);
 bool gm_http_server_stop(struct gm_http_server *s, int64_t deadline_ms);
 /* Stops with a deadline of 0 when that was not done. NULL is fine. */
 void gm_http_server_free(struct gm_http_server *s);
-/* Reads the certificate again now; on failure the old one stays in use. */
+/* Reads the certificate and the clients' authority again now; on failure the old ones stay in use. */
 int gm_http_server_reload_tls(struct gm_http_server *s, struct gm_err *err) GM_CHECKED;
 
 struct gm_http_stats {

@@ -3,9 +3,17 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/alloc.h"
 
 #define BACKLOG 1024
+#define UNIX_PREFIX "unix:"
+#define SOCKET_MODE 0660
 
 static bool to_sockaddr(const char *address, uint16_t port, struct sockaddr_storage *out, socklen_t *out_n)
 {
@@ -53,7 +61,7 @@ static int fail_bind(struct gm_err *err, int errnum, const char *address, uint16
 	return gm_fail(err, code, "%s port %u: %s", address, port, what);
 }
 
-int gm_http_listen(const char *address, uint16_t port, int *out_fd, uint16_t *out_port, struct gm_err *err)
+static int listen_tcp(const char *address, uint16_t port, struct gm_listener *out, struct gm_err *err)
 {
 	struct sockaddr_storage sa;
 	socklen_t n;
@@ -69,9 +77,132 @@ int gm_http_listen(const char *address, uint16_t port, int *out_fd, uint16_t *ou
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
 	if (bind(fd, (struct sockaddr *)&sa, n) != 0 || listen(fd, BACKLOG) != 0)
 		return fail_bind(err, errno, address, port);
-	*out_port = port_of(fd);
+	*out = (struct gm_listener){ .port = port_of(fd) };
+	out->fd = gm_fd_steal(&fd);
+	return 0;
+}
+
+static int unix_address(const char *path, struct sockaddr_un *out, struct gm_err *err)
+{
+	*out = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	/* An abstract name has no mode: everybody in the network namespace could connect. */
+	if (path[0] != '/')
+		return gm_fail(err, GM_ERR_INVALID, "'unix:%s': a socket needs an absolute path", path);
+	if (!gm_str_copy(gm_str(path), out->sun_path, sizeof(out->sun_path)))
+		return gm_fail(err, GM_ERR_INVALID, "'unix:%s': the path of a socket may have at most %zu bytes", path,
+			       sizeof(out->sun_path) - 1);
+	return 0;
+}
+
+/*
+ * Two servers that start at once must not both find the socket of a dead one and remove each other's. The folder itself is
+ * locked, for a few system calls, so that no lock file is left behind.
+ */
+static int lock_folder(const char *path, int *out_fd, struct gm_err *err)
+{
+	size_t n = strlen(path);
+
+	while (n > 1 && path[n - 1] != '/')
+		n--;
+	GM_AUTO(gm_free_p) char *folder = gm_str_dup(gm_str_n(path, n));
+	GM_AUTO(gm_fd_close_p) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX) != 0)
+		return gm_fail_errno(err, errno, "'unix:%s': folder '%s'", path, folder);
 	*out_fd = gm_fd_steal(&fd);
 	return 0;
+}
+
+/* Makes room for a new socket: what a dead server left is removed. */
+static int clear_path(const struct sockaddr_un *sa, struct gm_err *err)
+{
+	struct stat st;
+
+	if (lstat(sa->sun_path, &st) != 0)
+		return errno == ENOENT ? 0 : gm_fail_errno(err, errno, "'unix:%s'", sa->sun_path);
+	if (!S_ISSOCK(st.st_mode))
+		return gm_fail(err, GM_ERR_CONFLICT, "'unix:%s': a file that is no socket lies there", sa->sun_path);
+	GM_AUTO(gm_fd_close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return gm_fail_errno(err, errno, "socket");
+	/* Refused is the one answer of a socket that nobody listens on; a full queue (EAGAIN) is somebody's. */
+	if (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) == 0 || errno != ECONNREFUSED)
+		return gm_fail(err, GM_ERR_CONFLICT, "'unix:%s': another server listens there", sa->sun_path);
+	return unlink(sa->sun_path) == 0 ? 0 : gm_fail_errno(err, errno, "'unix:%s'", sa->sun_path);
+}
+
+static int listen_unix(const char *path, struct gm_listener *out, struct gm_err *err)
+{
+	struct sockaddr_un sa;
+	struct stat st;
+	GM_AUTO(gm_fd_close_p) int lock = -1;
+	int rc = unix_address(path, &sa, err);
+
+	if (rc == 0)
+		rc = lock_folder(path, &lock, err);
+	if (rc == 0)
+		rc = clear_path(&sa, err);
+	if (rc != 0)
+		return rc;
+	GM_AUTO(gm_fd_close_p) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return gm_fail_errno(err, errno, "socket");
+	/* The descriptor's mode bounds that of the file from its first moment; chmod then undoes the umask. */
+	(void)fchmod(fd, SOCKET_MODE);
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0)
+		return gm_fail_errno(err, errno, "'unix:%s'", path);
+	if (chmod(path, SOCKET_MODE) != 0 || lstat(path, &st) != 0 || listen(fd, BACKLOG) != 0) {
+		rc = gm_fail_errno(err, errno, "'unix:%s'", path);
+		(void)unlink(path);
+		return rc;
+	}
+	*out = (struct gm_listener){ .fd = gm_fd_steal(&fd),
+				     .is_unix = true,
+				     .unix_path = gm_xstrdup(path),
+				     .dev = st.st_dev,
+				     .ino = st.st_ino };
+	return 0;
+}
+
+bool gm_http_is_unix(const char *address)
+{
+	return gm_str_starts(gm_str(address), GM_STR(UNIX_PREFIX));
+}
+
+int gm_http_listen(const char *address, uint16_t port, struct gm_listener *out, struct gm_err *err)
+{
+	if (gm_http_is_unix(address))
+		return listen_unix(address + sizeof(UNIX_PREFIX) - 1, out, err);
+	return listen_tcp(address, port, out, err);
+}
+
+void gm_listener_unlink(struct gm_listener *l)
+{
+	struct stat st;
+
+	if (!l->unix_path)
+		return;
+	if (lstat(l->unix_path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
+		(void)unlink(l->unix_path);
+	free(l->unix_path);
+	l->unix_path = NULL;
+}
+
+void gm_listener_close(struct gm_listener *l)
+{
+	gm_listener_unlink(l);
+	gm_fd_close(l->fd);
+	l->fd = -1;
+}
+
+void gm_http_peer_from_unix(int fd, struct gm_http_peer *out)
+{
+	struct ucred who = { .uid = UINT32_MAX };
+	socklen_t n = sizeof(who);
+
+	(void)gm_str_copy(GM_STR("unix"), out->address, sizeof(out->address));
+	out->unix_socket = true;
+	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n);
+	out->uid = who.uid;
 }
 
 bool gm_http_peer_from(const struct sockaddr *sa, struct gm_http_peer *out)

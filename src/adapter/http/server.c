@@ -53,6 +53,19 @@ struct gm_conn *gm_http_conn_of(struct MHD_Connection *mhd)
 	return info ? info->socket_context : NULL;
 }
 
+static void choose_peer(const struct gm_http_server *s, struct gm_conn *conn, const struct sockaddr *from)
+{
+	conn->peer.tls = s->tls != NULL;
+	if (s->listener.is_unix) {
+		gm_http_peer_from_unix(conn->fd, &conn->peer);
+		conn->local = true;
+		return;
+	}
+	conn->local = from && gm_http_peer_from(from, &conn->peer);
+	if (s->conf.is_local)
+		conn->local = s->conf.is_local(s->conf.ctx, conn->peer.address);
+}
+
 static void conn_begin(struct gm_http_server *s, struct MHD_Connection *mhd, void **place)
 {
 	const union MHD_ConnectionInfo *info;
@@ -63,10 +76,9 @@ static void conn_begin(struct gm_http_server *s, struct MHD_Connection *mhd, voi
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
 	conn->fd = info ? info->connect_fd : -1;
 	info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	conn->local = info && gm_http_peer_from(info->client_addr, &conn->peer);
-	if (s->conf.is_local)
-		conn->local = s->conf.is_local(s->conf.ctx, conn->peer.address);
-	conn->peer.tls = s->tls != NULL;
+	choose_peer(s, conn, info ? info->client_addr : NULL);
+	if (s->tls)
+		gm_tls_ask_client(s->tls, mhd);
 	atomic_init(&conn->cut_ms, atomic_load(&s->now_ms) + s->conf.idle_timeout_ms);
 	atomic_init(&conn->idle, true);
 	*place = conn;
@@ -270,7 +282,7 @@ static struct gm_http_server *server_new(const struct gm_http_conf *conf)
 
 	s->conf = *conf;
 	fill_defaults(&s->conf);
-	s->ticker_fd = -1;
+	s->ticker_fd = s->listener.fd = -1;
 	gm_random_bytes(seed, sizeof(seed));
 	gm_hex(seed, sizeof(seed), s->id_base);
 	(void)pthread_mutex_init(&s->mu, NULL);
@@ -284,21 +296,22 @@ int gm_http_server_start(const struct gm_http_conf *conf, struct gm_http_server 
 {
 	GM_AUTO(gm_http_server_free_p) struct gm_http_server *s = server_new(conf);
 	static const struct gm_acceptor_ops acceptor_ops = { on_room, on_take, on_trouble };
-	GM_AUTO(gm_fd_close_p) int fd = -1;
 	const struct gm_http_conf *c = &s->conf;
 	int rc;
 
 	rc = gm_router_new(c->routes, c->route_count, c->context, &s->router, err);
+	if (rc == 0 && c->tls_cert_file && gm_http_is_unix(c->bind))
+		rc = gm_fail(err, GM_ERR_INVALID, "'%s': a unix socket is served without TLS", c->bind);
 	if (rc == 0 && c->tls_cert_file)
-		rc = gm_tls_new(c->tls_cert_file, c->tls_key_file, &s->tls, err);
+		rc = gm_tls_new(c, &s->tls, err);
 	if (rc == 0)
-		rc = gm_http_listen(c->bind, c->port, &fd, &s->port, err);
+		rc = gm_http_listen(c->bind, c->port, &s->listener, err);
 	if (rc == 0)
 		rc = start_daemon(s, err);
 	if (rc == 0)
 		rc = start_ticker(s, err);
 	if (rc == 0)
-		rc = gm_acceptor_start(gm_fd_steal(&fd), &acceptor_ops, s, &s->acceptor, err);
+		rc = gm_acceptor_start(gm_fd_steal(&s->listener.fd), &acceptor_ops, s, &s->acceptor, err);
 	if (rc == 0)
 		*out = gm_steal(&s);
 	return rc;
@@ -306,7 +319,7 @@ int gm_http_server_start(const struct gm_http_conf *conf, struct gm_http_server 
 
 uint16_t gm_http_server_port(const struct gm_http_server *s)
 {
-	return s->port;
+	return s->listener.port;
 }
 
 static void close_idle(struct gm_http_server *s)
@@ -351,6 +364,7 @@ bool gm_http_server_stop(struct gm_http_server *s, int64_t deadline_ms)
 	if (!s->daemon)
 		return true;
 	atomic_store_explicit(&s->stopping, true, memory_order_seq_cst);
+	gm_listener_unlink(&s->listener);
 	gm_acceptor_stop(s->acceptor);
 	s->acceptor = NULL;
 	/* No connection may be suspended when the library stops: the streams are woken and end themselves. */
@@ -370,6 +384,7 @@ void gm_http_server_free(struct gm_http_server *s)
 		return;
 	(void)gm_http_server_stop(s, 0);
 	stop_ticker(s);
+	gm_listener_close(&s->listener);
 	while (s->spare) {
 		struct gm_exchange *next = s->spare->next;
 		gm_exchange_free(s->spare);

@@ -6,8 +6,8 @@
 #include <gnutls/x509.h>
 
 #include "adapter/http/http-internal.h"
+#include "adapter/http/tls-internal.h"
 #include "base/alloc.h"
-#include "base/file-stamp.h"
 
 #define CHAIN_MAX 16
 
@@ -18,14 +18,6 @@ struct pair {
 	unsigned count;
 	gnutls_privkey_t key;
 	int64_t not_after_ms;
-};
-
-struct gm_tls {
-	char *cert_file, *key_file;
-	pthread_mutex_t mu;
-	_Atomic(struct pair *) in_use;		    /* read by handshakes; written with mu held */
-	struct gm_file_stamp cert_stamp, key_stamp; /* guarded by mu */
-	_Atomic uint64_t reloads, failures;
 };
 
 static void pair_free(struct pair *p)
@@ -107,34 +99,44 @@ static int check_match(const struct pair *p, const char *cert_file, struct gm_er
 	return same ? 0 : gm_fail(err, GM_ERR_INVALID, "'%s': certificate and key do not belong together", cert_file);
 }
 
-/* Called with mu held. */
+/* Called with mu held. All or nothing. */
 static int load(struct gm_tls *t, struct gm_err *err)
 {
 	GM_AUTO(pair_free_p) struct pair *p = gm_xalloc(sizeof(*p));
+	gnutls_x509_trust_list_t trust = NULL;
 	int rc;
 
 	(void)gm_file_stamp_read(t->cert_file, &t->cert_stamp);
 	(void)gm_file_stamp_read(t->key_file, &t->key_stamp);
+	if (t->client_ca_file)
+		(void)gm_file_stamp_read(t->client_ca_file, &t->ca_stamp);
 	rc = read_chain(p, t->cert_file, err);
 	if (rc == 0)
 		rc = read_key(p, t->key_file, err);
 	if (rc == 0)
 		rc = check_match(p, t->cert_file, err);
+	if (rc == 0 && t->client_ca_file)
+		rc = gm_tls_trust_read(t->client_ca_file, &trust, err);
 	if (rc != 0)
 		return rc;
 	p->older = atomic_load(&t->in_use);
 	atomic_store_explicit(&t->in_use, gm_steal(&p), memory_order_release);
+	if (trust)
+		gm_tls_trust_use(t, trust);
 	return 0;
 }
 
-int gm_tls_new(const char *cert_file, const char *key_file, struct gm_tls **out, struct gm_err *err)
+int gm_tls_new(const struct gm_http_conf *conf, struct gm_tls **out, struct gm_err *err)
 {
 	struct gm_tls *t = gm_xalloc(sizeof(*t));
 	int rc;
 
-	t->cert_file = gm_xstrdup(cert_file);
-	t->key_file = gm_xstrdup(key_file ? key_file : cert_file);
+	t->cert_file = gm_xstrdup(conf->tls_cert_file);
+	t->key_file = gm_xstrdup(conf->tls_key_file ? conf->tls_key_file : conf->tls_cert_file);
+	if (conf->tls_client_ca_file)
+		t->client_ca_file = gm_xstrdup(conf->tls_client_ca_file);
 	(void)pthread_mutex_init(&t->mu, NULL);
+	(void)pthread_mutex_init(&t->trust_mu, NULL);
 	(void)pthread_mutex_lock(&t->mu);
 	rc = load(t, err);
 	(void)pthread_mutex_unlock(&t->mu);
@@ -153,9 +155,13 @@ void gm_tls_free(struct gm_tls *t)
 		older = p->older;
 		pair_free(p);
 	}
+	if (t->trust)
+		gnutls_x509_trust_list_deinit(t->trust, 1);
+	(void)pthread_mutex_destroy(&t->trust_mu);
 	(void)pthread_mutex_destroy(&t->mu);
 	free(t->cert_file);
 	free(t->key_file);
+	free(t->client_ca_file);
 	free(t);
 }
 
@@ -170,12 +176,15 @@ int gm_tls_reload(struct gm_tls *t, struct gm_err *err)
 
 int gm_tls_check(struct gm_tls *t, struct gm_err *err)
 {
-	struct gm_file_stamp cert, key;
+	struct gm_file_stamp cert, key, ca = { 0 };
 
 	(void)gm_file_stamp_read(t->cert_file, &cert);
 	(void)gm_file_stamp_read(t->key_file, &key);
+	if (t->client_ca_file)
+		(void)gm_file_stamp_read(t->client_ca_file, &ca);
 	(void)pthread_mutex_lock(&t->mu);
-	bool same = gm_file_stamp_same(&cert, &t->cert_stamp) && gm_file_stamp_same(&key, &t->key_stamp);
+	bool same = gm_file_stamp_same(&cert, &t->cert_stamp) && gm_file_stamp_same(&key, &t->key_stamp) &&
+		    gm_file_stamp_same(&ca, &t->ca_stamp);
 	(void)pthread_mutex_unlock(&t->mu);
 	if (same)
 		return 0;

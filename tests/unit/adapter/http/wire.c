@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "base/parse.h"
 
@@ -15,6 +16,18 @@ bool wire_open(struct wire *w, uint16_t port)
 	*w = (struct wire){ .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (connect(w->fd, (struct sockaddr *)&to, sizeof(to)) == 0)
+		return true;
+	wire_close(w);
+	return false;
+}
+
+bool wire_open_unix(struct wire *w, const char *path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+
+	*w = (struct wire){ .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+	if (gm_str_copy(gm_str(path), to.sun_path, sizeof(to.sun_path)) &&
+	    connect(w->fd, (struct sockaddr *)&to, sizeof(to)) == 0)
 		return true;
 	wire_close(w);
 	return false;

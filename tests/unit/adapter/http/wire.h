@@ -22,6 +22,7 @@ struct wire {
 
 /* False when nobody listens. */
 bool wire_open(struct wire *w, uint16_t port);
+bool wire_open_unix(struct wire *w, const char *path);
 void wire_close(struct wire *w);
 /* False when the other side is gone. */
 bool wire_send(struct wire *w, struct gm_str bytes);

@@ -183,7 +183,7 @@ enum gm_nvml_event_bit {
 /* P-state, clock and power source changes come by the thousand and say nothing that a reading does not. */
 #define GM_NVML_EVENTS_WANTED (~(uint64_t)(GM_NVML_EVENT_PSTATE | GM_NVML_EVENT_CLOCK | GM_NVML_EVENT_POWER_SOURCE))
 
-/* Of nvmlDeviceGetFieldValues. Counters of bytes and energy are since driver load. 256 to 273 are power smoothing. */
+/* Of nvmlDeviceGetFieldValues. Counters of bytes and energy are since driver load. */
 enum gm_nvml_field_id {
 	GM_NVML_FI_ECC_CURRENT = 1,
 	GM_NVML_FI_ECC_PENDING = 2,
@@ -226,9 +226,10 @@ enum gm_nvml_field_id {
 	GM_NVML_FI_PCIE_RX_BYTES = 198,
 	GM_NVML_FI_MIG_INDEPENDENT_QUERY = 199,
 	GM_NVML_FI_RECOVERY_ACTION = 230,
-	GM_NVML_FI_VIOLATION_SW_THERMAL_NS = 251,
-	GM_NVML_FI_VIOLATION_HW_THERMAL_NS = 252,
-	GM_NVML_FI_VIOLATION_POWER_BRAKE_NS = 253,
+	/* from R580 on; R575 alone had them at 251 to 253, which are power smoothing before and after */
+	GM_NVML_FI_VIOLATION_SW_THERMAL_NS = 269,
+	GM_NVML_FI_VIOLATION_HW_THERMAL_NS = 270,
+	GM_NVML_FI_VIOLATION_POWER_BRAKE_NS = 271,
 };
 #define GM_NVML_SCOPE_ALL UINT32_MAX
 enum gm_nvml_value_type {

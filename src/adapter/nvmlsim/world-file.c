@@ -76,9 +76,9 @@ static int map(int fd, const char *path, struct nvs_file **out, struct gm_err *e
 	return 0;
 }
 
-static int open_existing(int folder, const char *path, struct nvs_file **out, struct gm_err *err)
+static int open_existing(const char *path, struct nvs_file **out, struct gm_err *err)
 {
-	GM_AUTO(gm_fd_close_p) int fd = openat(folder, "world", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	GM_AUTO(gm_fd_close_p) int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
 	struct nvs_file *f;
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -96,13 +96,16 @@ static int open_existing(int folder, const char *path, struct nvs_file **out, st
 	return 0;
 }
 
-/* A whole world under a name of this process; link() then lets one process be first. */
-static int make_new(int folder, const char *path, int (*begin)(void *ctx, struct nvs_file *f, struct gm_err *err),
-		    void *ctx, struct nvs_file **out, struct gm_err *err)
+/*
+ * A whole world under a name of its own; link() then lets one process be first. *out stays NULL when another one was.
+ */
+static int make_new(const char *path, int (*begin)(void *ctx, struct nvs_file *f, struct gm_err *err), void *ctx,
+		    struct nvs_file **out, struct gm_err *err)
 {
-	char name[64];
-	(void)snprintf(name, sizeof(name), "world.%ld.%lx", (long)getpid(), (unsigned long)pthread_self());
-	GM_AUTO(gm_fd_close_p) int fd = openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	char name[PATH_MAX];
+	if (snprintf(name, sizeof(name), "%s.XXXXXX", path) >= (int)sizeof(name))
+		return gm_fail(err, GM_ERR_INVALID, "the state folder's name is too long");
+	GM_AUTO(gm_fd_close_p) int fd = mkostemp(name, O_CLOEXEC);
 	struct nvs_file *f = NULL;
 	if (fd < 0)
 		return gm_fail_errno(err, errno, "%s: cannot be made", path);
@@ -112,37 +115,34 @@ static int make_new(int folder, const char *path, int (*begin)(void *ctx, struct
 		begin_file(f);
 		rc = begin(ctx, f, err);
 	}
-	if (rc == 0 && linkat(folder, name, folder, "world", 0) < 0)
-		rc = errno == EEXIST ? GM_ERR_CONFLICT : gm_fail_errno(err, errno, "%s: cannot be made", path);
-	(void)unlinkat(folder, name, 0);
-	if (rc < 0)
-		nvs_file_unmap(f);
-	else
+	bool first = rc == 0 && link(name, path) == 0;
+	if (rc == 0 && !first && errno != EEXIST)
+		rc = gm_fail_errno(err, errno, "%s: cannot be made", path);
+	(void)unlink(name);
+	if (first)
 		*out = f;
+	else
+		nvs_file_unmap(f);
 	return rc;
 }
 
 int nvs_file_open(const char *state, int (*begin)(void *ctx, struct nvs_file *f, struct gm_err *err), void *ctx,
-		  struct nvs_file **out, struct gm_err *err)
+		  struct nvs_file **out, bool *out_made, struct gm_err *err)
 {
 	char path[PATH_MAX];
+	struct nvs_file *made = NULL;
 	if (snprintf(path, sizeof(path), "%s/world", state) >= (int)sizeof(path))
 		return gm_fail(err, GM_ERR_INVALID, "the state folder's name is too long");
 	if (mkdir(state, 0700) < 0 && errno != EEXIST)
 		return gm_fail_errno(err, errno, "%s: cannot be made", state);
-	GM_AUTO(gm_fd_close_p) int folder = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (folder < 0)
-		return gm_fail_errno(err, errno, "%s", state);
-	if (faccessat(folder, "world", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {
-		struct gm_err why = { 0 };
-		int rc = make_new(folder, path, begin, ctx, out, &why);
-		if (rc == 0)
-			return 0;
-		if (rc != GM_ERR_CONFLICT || why.text[0]) { /* not: somebody else was first */
-			if (err)
-				*err = why;
+	if (access(path, F_OK) < 0 && errno == ENOENT) {
+		int rc = make_new(path, begin, ctx, &made, err);
+		if (rc < 0)
 			return rc;
-		}
 	}
-	return open_existing(folder, path, out, err);
+	*out_made = made != NULL;
+	if (!made)
+		return open_existing(path, out, err);
+	*out = made;
+	return 0;
 }

@@ -124,12 +124,16 @@ int nvs_file_new(struct nvs_file **out, struct gm_err *err) GM_CHECKED;
  * under its name only when it is whole. Of several processes one is first, the others take its.
  */
 int nvs_file_open(const char *state, int (*begin)(void *ctx, struct nvs_file *f, struct gm_err *err), void *ctx,
-		  struct nvs_file **out, struct gm_err *err) GM_CHECKED;
+		  struct nvs_file **out, bool *out_made, struct gm_err *err) GM_CHECKED;
 void nvs_file_unmap(struct nvs_file *f);
 void nvs_robust_lock(pthread_mutex_t *m);
 void nvs_word_bump(_Atomic uint32_t *word); /* and wakes all who wait on it */
 /* Until the word is not `seen` any more, or ms have passed (< 0: for ever); may return early. */
 void nvs_word_wait(_Atomic uint32_t *word, uint32_t seen, int64_t ms);
+
+/* As nvs_world_open_at, from a scenario that was read: text.p NULL when none is named. */
+int nvs_world_open_text(struct gm_str text, const char *name, const char *state, struct nvs_world **out,
+			struct gm_err *err) GM_CHECKED;
 
 /* --- the world; the lock is held in all that follows --- */
 

@@ -295,24 +295,6 @@ int nvs_restart(struct nvs_world *w, struct gm_err *err)
 	return begin_shared(w, gm_str_n(w->file->scenario, w->file->scenario_size), w->file->scenario_name, err);
 }
 
-static int same_scenario(const struct nvs_world *w, struct gm_str text, const char *scenario, const char *state,
-			 struct gm_err *err)
-{
-	if (!scenario || w->file->shared.scenario_hash == gm_hash(text))
-		return 0;
-	return gm_fail(err, GM_ERR_CONFLICT,
-		       "the world in %s was made from another scenario (%s) than %s; reset begins it anew", state,
-		       w->file->scenario_size ? w->file->scenario_name : "the default", scenario);
-}
-
-static int read_scenario(const char *scenario, struct gm_buf *text, struct nvs_scenario **out, struct gm_err *err)
-{
-	int rc = scenario ? nvs_scenario_read(scenario, text, err) : 0;
-	if (rc < 0)
-		return rc;
-	return nvs_scenario_parse(gm_str_n(text->p, text->n), scenario ? scenario : "default", out, err);
-}
-
 static struct nvs_world *world_new(void)
 {
 	struct nvs_world *w = gm_xalloc(sizeof(*w));
@@ -326,44 +308,68 @@ static struct nvs_world *world_new(void)
 	return w;
 }
 
-static int open_any(const char *scenario, const char *state, bool reset, struct nvs_world **out, struct gm_err *err)
+/* The file of the state's folder, or one of this process; a new one is begun. *out_begun: sim is its sim. */
+static int open_file(struct beginning *b, const char *state, bool *out_begun, struct gm_err *err)
+{
+	struct nvs_file *f = NULL;
+	*out_begun = true;
+	int rc = state && *state ? nvs_file_open(state, begin_file, b, &f, out_begun, err) : nvs_file_new(&f, err);
+	if (rc == 0 && (!state || !*state))
+		rc = begin_file(b, f, err);
+	b->w->file = f;
+	return rc;
+}
+
+static int open_any(struct gm_str text, const char *name, const char *state, bool reset, struct nvs_world **out,
+		    struct gm_err *err)
 {
 	GM_AUTO(nvs_world_close_p) struct nvs_world *w = world_new();
-	GM_AUTO(gm_buf_fini_p) struct gm_buf text = { 0 };
-	int rc = read_scenario(scenario, &text, &w->scenario, err);
+	struct beginning b = { w, text, name };
+	bool begun;
+	int rc = nvs_scenario_parse(text, name, &w->scenario, err);
+	if (rc == 0)
+		rc = open_file(&b, state, &begun, err);
 	if (rc < 0)
 		return rc;
-	struct beginning b = { w, gm_str_n(text.p, text.n), scenario ? scenario : "default" };
-	struct nvs_file *f = NULL;
-	if (state && *state) {
-		rc = nvs_file_open(state, begin_file, &b, &f, err);
-	} else {
-		rc = nvs_file_new(&f, err);
-		rc = rc < 0 ? rc : begin_file(&b, f, err);
-	}
-	w->file = f;
-	if (rc < 0)
-		return rc;
-	nvs_robust_lock(&f->lock);
+	nvs_robust_lock(&w->file->lock);
 	if (reset)
-		rc = begin_shared(w, b.text, b.name, err);
-	else if ((rc = same_scenario(w, b.text, scenario, state ? state : "", err)) == 0 && !w->epoch)
+		rc = begin_shared(w, text, name, err);
+	else if (!begun && text.p && w->file->shared.scenario_hash != gm_hash(text))
+		rc = gm_fail(err, GM_ERR_CONFLICT,
+			     "the world in %s was made from another scenario (%s) than %s; reset begins it anew", state,
+			     w->file->scenario_name, name);
+	else if (!begun)
 		rc = catch_up(w, err);
-	(void)pthread_mutex_unlock(&f->lock);
+	(void)pthread_mutex_unlock(&w->file->lock);
 	if (rc == 0)
 		*out = gm_steal(&w);
 	return rc;
 }
 
+static int open_path(const char *scenario, const char *state, bool reset, struct nvs_world **out, struct gm_err *err)
+{
+	GM_AUTO(gm_buf_fini_p) struct gm_buf text = { 0 };
+	if (!scenario)
+		return open_any(gm_str_n(NULL, 0), "default", state, reset, out, err);
+	int rc = nvs_scenario_read(scenario, &text, err);
+	return rc < 0 ? rc : open_any(gm_str_n(gm_buf_cstr(&text), text.n), scenario, state, reset, out, err);
+}
+
+int nvs_world_open_text(struct gm_str text, const char *name, const char *state, struct nvs_world **out,
+			struct gm_err *err)
+{
+	return open_any(text, name, state, false, out, err);
+}
+
 int nvs_world_open_at(const char *scenario, const char *state, struct nvs_world **out, struct gm_err *err)
 {
-	return open_any(scenario, state, false, out, err);
+	return open_path(scenario, state, false, out, err);
 }
 
 int nvs_world_reset_at(const char *scenario, const char *state, struct gm_err *err)
 {
 	GM_AUTO(nvs_world_close_p) struct nvs_world *w = NULL;
-	return open_any(scenario, state, true, &w, err);
+	return open_path(scenario, state, true, &w, err);
 }
 
 int nvs_world_open(struct nvs_world **out, struct gm_err *err)
@@ -372,7 +378,7 @@ int nvs_world_open(struct nvs_world **out, struct gm_err *err)
 	static struct nvs_world *world; /* guarded by lock */
 	(void)pthread_mutex_lock(&lock);
 	const char *scenario = getenv("NVML_SIM_SCENARIO"), *state = getenv("NVML_SIM_STATE");
-	int rc = world ? 0 : open_any(scenario && *scenario ? scenario : NULL, state, false, &world, err);
+	int rc = world ? 0 : open_path(scenario && *scenario ? scenario : NULL, state, false, &world, err);
 	if (rc == 0)
 		*out = world;
 	(void)pthread_mutex_unlock(&lock);

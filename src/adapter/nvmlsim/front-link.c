@@ -34,7 +34,7 @@ static int remote_pci(struct front_call *c, unsigned link, struct gm_nvml_pci_v3
 	if (!front_has_nvswitch(c) && c->shared->board_count < 2)
 		return GM_NVML_ERROR_NOT_SUPPORTED;
 	/* A switch of the baseboard each few links. */
-	unsigned bus = 0x05 + link / 4;
+	unsigned bus = (0x05 + link / 4) & 0xff;
 	*out = (struct gm_nvml_pci_v3){ .bus = bus, .device_id = 0x22a310deU };
 	(void)snprintf(out->bus_id_legacy, sizeof(out->bus_id_legacy), "0000:%02X:00.0", bus);
 	(void)snprintf(out->bus_id, sizeof(out->bus_id), "00000000:%02X:00.0", bus);

@@ -159,9 +159,10 @@ bool gm_option_same(const struct gm_options *a, const struct gm_options *b, cons
 	return gm_str_eq(gm_buf_str(&left), gm_buf_str(&right));
 }
 
-void gm_option_env_name(const char *key, struct gm_buf *out)
+void gm_option_env_name(const struct gm_option *opt, struct gm_buf *out)
 {
-	for (const char *p = key; *p; p++) {
+	gm_buf_add_cstr(out, opt->env_prefix ? opt->env_prefix : "");
+	for (const char *p = opt->key; *p; p++) {
 		if (*p == '.')
 			gm_buf_add_char(out, '_');
 		else if (*p >= 'a' && *p <= 'z')
@@ -270,7 +271,7 @@ void gm_options_markdown(const struct gm_option *table, size_t count, struct gm_
 			gm_buf_add_char(out, '`');
 		}
 		gm_buf_add_cstr(out, " | `");
-		gm_option_env_name(table[i].key, out);
+		gm_option_env_name(&table[i], out);
 		gm_buf_add_char(out, '`');
 		if (table[i].env)
 			gm_buf_addf(out, ", `%s`", table[i].env);

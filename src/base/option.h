@@ -36,10 +36,11 @@ struct gm_option {
 	const char *def; /* as text, as the file would have it; lists "[a, b]"; NULL: empty */
 	const char *min; /* as text of the type; NULL: none */
 	const char *max;
-	const char *choices; /* ENUM; for LIST and MAP keys: allowed items, NULL: any */
-	const char *env;     /* a further environment name (DB_HOST); NULL: only the relaxed one */
-	bool live;	     /* changes on SIGHUP */
-	const char *help;    /* one sentence, no full stop */
+	const char *choices;	/* ENUM; for LIST and MAP keys: allowed items, NULL: any */
+	const char *env;	/* a further environment name (DB_HOST); NULL: only the relaxed one */
+	const char *env_prefix; /* before the relaxed name ("GPU_AGENT_"); NULL: none */
+	bool live;		/* changes on SIGHUP */
+	const char *help;	/* one sentence, no full stop */
 	/* A further rule on one value as text (a URL, a currency); NULL: none. Fails with the reason. */
 	int (*check)(struct gm_str value, struct gm_err *err);
 };
@@ -117,7 +118,7 @@ void gm_option_quote(struct gm_str text, struct gm_buf *out);
 void gm_option_copy(struct gm_options *to, const struct gm_options *from, const struct gm_option *opt);
 
 /* "gpu.management.mig.auto-cleanup" -> "GPU_MANAGEMENT_MIG_AUTOCLEANUP": dots to '_', dashes dropped, upper case. */
-void gm_option_env_name(const char *key, struct gm_buf *out);
+void gm_option_env_name(const struct gm_option *opt, struct gm_buf *out);
 
 /* Text for --help: key, type, range, default, help, wrapped at 100 columns. */
 void gm_options_help(const struct gm_option *table, size_t count, struct gm_buf *out);

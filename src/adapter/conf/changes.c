@@ -46,6 +46,14 @@ void gm_conf_warn(struct gm_option_list *warnings, const char *fmt, ...)
 	list_add(warnings, text);
 }
 
+/* What Kubernetes sets for a service of that name: GPU_AGENT_PORT=tcp://.., GPU_AGENT_SERVICE_HOST=.. */
+static bool is_service_link(struct gm_str variable)
+{
+	return gm_str_icontains(variable, GM_STR("_SERVICE_HOST=")) ||
+	       gm_str_icontains(variable, GM_STR("_SERVICE_PORT")) || gm_str_icontains(variable, GM_STR("_PORT=")) ||
+	       gm_str_icontains(variable, GM_STR("_PORT_"));
+}
+
 void gm_conf_warn_environment(const struct gm_options *o, char *const *environment, const char *prefix,
 			      struct gm_option_list *warnings)
 {
@@ -53,10 +61,10 @@ void gm_conf_warn_environment(const struct gm_options *o, char *const *environme
 
 	for (char *const *e = environment; e && *e; e++) {
 		size_t n = strcspn(*e, "=");
-		bool known = strncmp(*e, prefix, strlen(prefix)) != 0;
+		bool known = strncmp(*e, prefix, strlen(prefix)) != 0 || is_service_link(gm_str(*e));
 		for (size_t i = 0; !known && i < o->count; i++) {
 			gm_buf_reset(&name);
-			gm_option_env_name(o->table[i].key, &name);
+			gm_option_env_name(&o->table[i], &name);
 			known = gm_str_eq(gm_buf_str(&name), gm_str_n(*e, n)) ||
 				(o->table[i].env && gm_str_is(gm_str_n(*e, n), o->table[i].env));
 		}

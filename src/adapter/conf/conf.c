@@ -90,7 +90,7 @@ int gm_conf_apply_environment(struct gm_options *o, char *const *environment, st
 	for (size_t i = 0; rc == 0 && i < o->count; i++) {
 		const struct gm_option *opt = &o->table[i];
 		gm_buf_reset(&name);
-		gm_option_env_name(opt->key, &name);
+		gm_option_env_name(opt, &name);
 		const char *relaxed = gm_conf_environment_get(environment, gm_buf_cstr(&name));
 		const char *further = opt->env ? gm_conf_environment_get(environment, opt->env) : NULL;
 		if (relaxed && !is_service_link(opt, relaxed))

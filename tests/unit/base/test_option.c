@@ -312,8 +312,11 @@ static void test_option_env_name_drops_dashes(void **state)
 	struct gm_buf out = { 0 };
 
 	(void)state;
-	gm_option_env_name("gpu.management.mig.auto-cleanup", &out);
+	gm_option_env_name(&(struct gm_option){ .key = "gpu.management.mig.auto-cleanup" }, &out);
 	assert_string_equal(gm_buf_cstr(&out), "GPU_MANAGEMENT_MIG_AUTOCLEANUP");
+	gm_buf_reset(&out);
+	gm_option_env_name(&(struct gm_option){ .key = "tls.cert-file", .env_prefix = "GPU_AGENT_" }, &out);
+	assert_string_equal(gm_buf_cstr(&out), "GPU_AGENT_TLS_CERTFILE");
 	gm_buf_fini(&out);
 }
 

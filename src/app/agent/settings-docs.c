@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/agent/settings.h"
+
+static const char HEAD[] =
+	"# Configuration of gpu-agent\n"
+	"\n"
+	"This page is printed by `gpu-agent --docs-configuration`: the table of keys is the one the program checks "
+	"by.\n"
+	"Change the program, not the page.\n"
+	"\n"
+	"## Where values come from\n"
+	"\n"
+	"Later sources win:\n"
+	"\n"
+	"1. defaults, as in the table below;\n"
+	"2. the file: `--config FILE`, else `" GM_AGENT_CONFIG "` when it is there;\n"
+	"3. environment variables: `GPU_AGENT_`, then the key in upper case, dots as `_`, without dashes: "
+	"`tls.cert-file` is\n"
+	"   `GPU_AGENT_TLS_CERTFILE`. Empty variables count as not set. `NODE_NAME` sets `node-name` too;\n"
+	"4. flags: `--set KEY=VALUE`; `--listen`, `--interval` and `--simulate` are short for the keys of these "
+	"names.\n"
+	"\n"
+	"`gpu-agent --print-config` shows every effective value with the place it comes from; its output is itself a\n"
+	"configuration file. A key that does not exist, a key given twice, a value of the wrong type or out of range "
+	"stops "
+	"the\n"
+	"start with exit code 2 and the place:\n"
+	"\n"
+	"```\n"
+	"gpu-agent: agent.yml:3:11: interval: 10ms is less than 100ms\n"
+	"```\n"
+	"\n"
+	"SIGHUP reads all sources again. Keys marked *live* take effect at once; others are named in the log and wait "
+	"for "
+	"a\n"
+	"restart. When the new configuration has an error, the old one stays in force.\n"
+	"\n"
+	"The file is YAML of one document; keys may be nested or dotted:\n"
+	"\n"
+	"```yaml\n"
+	"listen: [\":9410\"]\n"
+	"interval: 1s\n"
+	"tls:\n"
+	"  cert-file: /etc/gpu-agent/tls.crt\n"
+	"  key-file: /etc/gpu-agent/tls.key\n"
+	"  client-ca-file: /etc/gpu-agent/clients.crt\n"
+	"mig.enabled: true\n"
+	"```\n"
+	"\n"
+	"## Keys\n"
+	"\n";
+
+void gm_agent_settings_docs(struct gm_buf *out)
+{
+	gm_buf_add_cstr(out, HEAD);
+	gm_options_markdown(gm_agent_settings_table, gm_agent_settings_count, out);
+}

@@ -54,6 +54,7 @@ struct gm_agent {
 	struct gm_notify notify;
 	int wake_fd, signal_fd;
 	/* of the loop */
+	struct gm_holders_cache *holders_cache;
 	struct gm_arena holders_arena;
 	struct gm_holders holders;
 	bool said_ready;

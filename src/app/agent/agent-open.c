@@ -205,6 +205,7 @@ static int open_parts(struct gm_agent *a, struct gm_err *err)
 	memcpy(samplers.order_fds, a->work.child.order_fds, sizeof(samplers.order_fds));
 	a->samplers = gm_samplers_new(&samplers);
 	a->pause = gm_agent_pause_new(a->clock, s->pause_file, s->pause_limit_ms);
+	a->holders_cache = gm_holders_cache_new();
 	a->pages = gm_agent_pages_new(&(struct gm_agent_pages_conf){ .clock = a->clock,
 								     .node_name = s->node_name,
 								     .host_root = s->host_root,
@@ -325,6 +326,7 @@ void gm_agent_close(struct gm_agent *a)
 	gm_agent_pause_free(a->pause);
 	gm_samplers_free(a->samplers);
 	gm_keeper_free(a->keeper);
+	gm_holders_cache_free(a->holders_cache);
 	gm_arena_fini(&a->holders_arena);
 	gm_notify_close(&a->notify);
 	gm_fd_close(a->signal_fd);

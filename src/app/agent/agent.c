@@ -61,8 +61,8 @@ static void join_holders(struct gm_agent *a)
 	const struct gm_kubelet_answer *answer = a->kubelet ? gm_kubelet_newest(a->kubelet, &error) : NULL;
 
 	gm_arena_reset(&a->holders_arena);
-	gm_holders_join(gm_samplers_view(a->samplers), answer ? &answer->pods : NULL, a->loaded->settings.host_root,
-			&a->holders_arena, &a->holders);
+	gm_holders_join(a->holders_cache, gm_samplers_view(a->samplers), answer ? &answer->pods : NULL,
+			a->loaded->settings.host_root, gm_mono_ms(a->clock), &a->holders_arena, &a->holders);
 	a->holders.kubelet_at_ms = answer ? answer->at_ms : 0;
 	a->holders.kubelet_error = error && error[0] ? error : NULL;
 }

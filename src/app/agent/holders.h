@@ -30,8 +30,22 @@ struct gm_holders {
 	int64_t kubelet_at_ms;	   /* when the kubelet last answered; 0: never */
 	const char *kubelet_error; /* NULL: it answers, or there is none */
 };
-/* Fresh one each round; texts live in `arena`. `pods` NULL: no kubelet. proc_root "" or "/host". */
-void gm_holders_join(const struct gm_agent_view *view, const struct gm_podresources *pods, const char *host_root,
-		     struct gm_arena *arena, struct gm_holders *out);
+#define GM_HOLDERS_MAX 16384 /* further ones are left out */
+/*
+ * What was read of /proc, kept from round to round: a process does not change its name. One that a round does not show is
+ * forgotten, so a number used again is read again.
+ */
+struct gm_holders_cache;
+struct gm_holders_cache *gm_holders_cache_new(void);
+void gm_holders_cache_free(struct gm_holders_cache *c);
+/*
+ * Fresh one each round: items live in the cache until the next, texts in `arena`. `pods` NULL: no kubelet. host_root "" or "/host". `mono_ms`: now.
+ * kubelet_at_ms and kubelet_error are the caller's to fill.
+ */
+void gm_holders_join(struct gm_holders_cache *cache, const struct gm_agent_view *view,
+		     const struct gm_podresources *pods, const char *host_root, int64_t mono_ms, struct gm_arena *arena,
+		     struct gm_holders *out);
+
+GM_DEFINE_AUTO(struct gm_holders_cache, gm_holders_cache_free)
 
 #endif

@@ -17,7 +17,8 @@ static struct {
 	struct nvs_world *_Atomic world;
 	atomic_uint inits, sessions;
 	_Atomic uint32_t driver; /* generation of the driver that this session talks to */
-	uint32_t library_driver; /* of the one that the library belongs to; 0: not initialised yet. Guarded by mu */
+	/* loaded after an upgrade of the driver: it is the programs from before that do not fit it */
+	atomic_bool met, upgraded;
 } library = { .mu = PTHREAD_MUTEX_INITIALIZER };
 
 unsigned front_inits(void)
@@ -144,14 +145,21 @@ bool front_object_remove(enum front_kind kind, const void *handle)
 	return true;
 }
 
-/* A driver that was loaded anew is not the one this session opened: initialising again helps, unless versions differ. */
-static int driver_rc(const struct nvs_shared *s)
+/* Whether the driver that is loaded takes this library's calls; no initialising helps where it does not. */
+static int fits_rc(const struct nvs_shared *s)
 {
 	if (!s->driver_loaded)
 		return GM_NVML_ERROR_DRIVER_NOT_LOADED;
-	if (s->driver_generation == atomic_load(&library.driver))
-		return 0;
-	return s->driver_mismatch ? GM_NVML_ERROR_LIB_RM_VERSION_MISMATCH : GM_NVML_ERROR_DRIVER_NOT_LOADED;
+	return s->driver_mismatch && atomic_load(&library.met) && !atomic_load(&library.upgraded)
+		       ? GM_NVML_ERROR_LIB_RM_VERSION_MISMATCH
+		       : 0;
+}
+
+/* A driver that was loaded anew is not the one that this session opened: it takes another. */
+static int driver_rc(const struct nvs_shared *s)
+{
+	int rc = fits_rc(s);
+	return rc || s->driver_generation == atomic_load(&library.driver) ? rc : GM_NVML_ERROR_DRIVER_NOT_LOADED;
 }
 
 static struct front_call enter(const char *function, int board)
@@ -367,11 +375,7 @@ static int init_locked(const char *function, unsigned flags)
 	struct nvs_world *w = atomic_load(&library.world);
 	int told = nvs_call_begin(w, function, FRONT_NO_BOARD);
 	struct nvs_shared *s = nvs_world_lock(w);
-	rc = told > 0 ? told : 0;
-	if (!rc && !s->driver_loaded)
-		rc = GM_NVML_ERROR_DRIVER_NOT_LOADED;
-	if (!rc && s->driver_mismatch && library.library_driver && library.library_driver != s->driver_generation)
-		rc = GM_NVML_ERROR_LIB_RM_VERSION_MISMATCH;
+	rc = told > 0 ? told : fits_rc(s);
 	if (!rc && s->board_count == 0 && !(flags & GM_NVML_INIT_NO_GPUS))
 		rc = GM_NVML_ERROR_GPU_NOT_FOUND;
 	if (!rc) {
@@ -379,8 +383,8 @@ static int init_locked(const char *function, unsigned flags)
 			atomic_store(&library.driver, s->driver_generation);
 			atomic_fetch_add(&library.sessions, 1);
 		}
-		if (!library.library_driver)
-			library.library_driver = s->driver_generation;
+		if (!atomic_exchange(&library.met, true))
+			atomic_store(&library.upgraded, s->driver_mismatch);
 		atomic_fetch_add(&library.inits, 1);
 	}
 	nvs_world_unlock(w);

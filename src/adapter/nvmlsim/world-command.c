@@ -67,7 +67,7 @@ static int switch_of(struct call *c, bool *out)
 /* A board's state that was changed past nvs_reshape. */
 static void note(struct call *c, unsigned board)
 {
-	c->w->shown[board] = false;
+	c->w->shown_ms[board] = -1;
 	nvs_save(c->w);
 }
 

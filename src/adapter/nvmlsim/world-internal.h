@@ -111,7 +111,7 @@ struct nvs_world {
 	pthread_mutex_t library;
 	uint64_t epoch, saves; /* of the file, that sim is at; epoch 0: sim must be made */
 	uint32_t changes[NVS_BOARDS_MAX];
-	bool shown[NVS_BOARDS_MAX];
+	int64_t shown_ms[NVS_BOARDS_MAX]; /* the time that the device shows; -1: none */
 	uint32_t attached;
 	struct gm_sim_instance slice; /* nvs_world_instance's answer */
 	struct nvs_world *next;	      /* of all that are open in this process */

@@ -118,7 +118,7 @@ static void settle_sim(struct nvs_world *w, const struct nvs_shared *s)
 		nvs_shape_of(w, s, i, &shape);
 		gm_sim_live_shape(w->sim, i, &shape);
 		w->changes[i] = s->boards[i].changes;
-		w->shown[i] = false;
+		w->shown_ms[i] = -1;
 	}
 	if (w->scenario->workloads)
 		gm_sim_live_place(w->sim);
@@ -161,7 +161,7 @@ static void follow(struct nvs_world *w)
 			w->changes[i] = f->shared.boards[i].changes;
 		}
 		gm_sim_live_restore(w->sim, i, &f->states[f->active][i]);
-		w->shown[i] = false;
+		w->shown_ms[i] = -1;
 	}
 	w->saves = f->saves;
 }
@@ -182,7 +182,7 @@ void nvs_reshape(struct nvs_world *w, unsigned board)
 	nvs_shape_of(w, &w->file->shared, board, &shape);
 	gm_sim_live_shape(w->sim, board, &shape);
 	w->changes[board] = ++w->file->shared.boards[board].changes;
-	w->shown[board] = false;
+	w->shown_ms[board] = -1;
 	nvs_save(w);
 }
 
@@ -212,11 +212,11 @@ static void move_on(struct nvs_world *w)
 		for (size_t i = 0; i < count; i++)
 			react(w, &rows[i]);
 	}
-	if (now != s->now_ms)
-		memset(w->shown, 0, sizeof(w->shown));
 	s->now_ms = now;
 	if (!due)
 		return;
+	for (unsigned i = 0; i < s->board_count; i++)
+		w->shown_ms[i] = -1;
 	nvs_save(w);
 	nvs_workloads_refresh(w);
 }
@@ -425,9 +425,10 @@ const struct gm_mig_table *nvs_table(const struct nvs_world *w, unsigned board)
 
 const struct gm_sim_device *nvs_world_device(struct nvs_world *w, unsigned board)
 {
-	if (!w->shown[board])
+	int64_t now = w->file->shared.now_ms;
+	if (w->shown_ms[board] != now)
 		gm_sim_live_show(w->sim, board);
-	w->shown[board] = true;
+	w->shown_ms[board] = now;
 	return nvs_static_device(w, board);
 }
 

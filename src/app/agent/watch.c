@@ -121,7 +121,10 @@ static void learn(struct gm_watch *w, const struct gm_watch_seen *seen)
 	}
 }
 
-/* Children that were asked to end but are stuck in a call are as good as abandoned. */
+/*
+ * Children that were asked to end but are stuck in a call are as good as abandoned; beyond the limit they go on to be waited
+ * for.
+ */
 static void look_at_ending(struct gm_watch *w, const struct gm_watch_seen *seen)
 {
 	for (int c = 0; c < GM_AGENT_CHILDREN_MAX; c++) {
@@ -129,6 +132,8 @@ static void look_at_ending(struct gm_watch *w, const struct gm_watch_seen *seen)
 		if (w->children[c].role != GM_WATCH_ENDING ||
 		    seen->now_ns - w->children[c].since_ns < seen->hung_after_ns)
 			continue;
+		if (count_role(w, GM_WATCH_ABANDONED) >= GM_WATCH_ABANDONED_MAX)
+			return;
 		const uint64_t boards = stuck(s, seen->now_ns, seen->hung_after_ns);
 		if (boards || longer(&s->main, seen->now_ns, seen->hung_after_ns) ||
 		    longer(&s->events, seen->now_ns, seen->hung_after_ns))
@@ -202,14 +207,16 @@ static void look_at_primary(struct gm_watch *w, const struct gm_watch_seen *seen
 {
 	w->limit = false;
 	if (w->primary < 0) {
-		w->limit = count_role(w, GM_WATCH_ABANDONED) > GM_WATCH_ABANDONED_MAX;
+		/* One that ends in time makes room at once; one that does not is a third hang. */
+		w->limit = count_role(w, GM_WATCH_ABANDONED) + count_role(w, GM_WATCH_ENDING) > GM_WATCH_ABANDONED_MAX;
 		if (!w->limit && seen->now_ns >= w->start_after_ns)
 			start(w, seen, GM_WATCH_PRIMARY, out);
 		return;
 	}
 	if (w->successor >= 0)
 		return;
-	const bool can = count_role(w, GM_WATCH_ABANDONED) < GM_WATCH_ABANDONED_MAX;
+	/* One that is ending may be stuck, too, and be counted soon. */
+	const bool can = count_role(w, GM_WATCH_ABANDONED) + count_role(w, GM_WATCH_ENDING) < GM_WATCH_ABANDONED_MAX;
 	const uint64_t culprits = spread_culprits(w, seen);
 	if (culprits || primary_never_began(w, seen)) {
 		w->limit = !can;

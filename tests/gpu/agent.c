@@ -49,8 +49,8 @@ static void start_agent(const struct suite *s, const char *listen_at, const char
 {
 	char state[128], library[4200];
 	const char *argv[16] = { s->agent, "--interval", "100ms", "--listen",	       listen_at,
-				 "--set",  state,	 "--set", "server.socket=none" };
-	(void)snprintf(state, sizeof(state), "state.dir=%s", state_dir);
+				 "--set",  state,	 "--set", "socket=none" };
+	(void)snprintf(state, sizeof(state), "state-dir=%s", state_dir);
 	if (s->nvml_path) {
 		(void)snprintf(library, sizeof(library), "nvml.library=%s", s->nvml_path);
 		argv[9] = "--set";

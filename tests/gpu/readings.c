@@ -14,13 +14,13 @@
 
 /*
  * One row a reading: where nvidia-smi prints it ('|': newer or older names of the same; '+': a sum of those that are
- * there), what its number is to be multiplied with, and how far the two may be apart: moving values are asked for one
- * after the other. Ours is of a sample, or a number of the facts.
+ * there), what ours is to be divided by, and how far the two may be apart: moving values are asked for one after the
+ * other. Ours is of a sample, or a number of the facts.
  */
 struct row {
 	const char *name, *paths;
-	double scale;	    /* to the unit in which we keep it, decimals left out */
-	double near, ratio; /* |difference| <= near + ratio * theirs, in that unit */
+	double unit;	    /* nvidia-smi's, in ours */
+	double near, ratio; /* |difference| <= near + ratio * theirs, in its unit */
 	enum gm_field field;
 	size_t number; /* offset of an int32_t in struct gm_reading, where field is GM_FIELD_COUNT */
 };
@@ -32,9 +32,9 @@ static const struct row rows[] = {
 	{ "memory copy utilisation, %", "utilization/memory_util", 1, 25, 0, SAMPLE(MEMORY_COPY_UTILIZATION) },
 	{ "encoder, %", "utilization/encoder_util", 1, 25, 0, SAMPLE(ENCODER_UTILIZATION) },
 	{ "decoder, %", "utilization/decoder_util", 1, 25, 0, SAMPLE(DECODER_UTILIZATION) },
-	{ "memory used, bytes", "fb_memory_usage/used", GM_MIB, 64 * GM_MIB, 0.02, SAMPLE(MEMORY_USED) },
-	{ "memory free, bytes", "fb_memory_usage/free", GM_MIB, 64 * GM_MIB, 0.02, SAMPLE(MEMORY_FREE) },
-	{ "memory reserved, bytes", "fb_memory_usage/reserved", GM_MIB, 2 * GM_MIB, 0, SAMPLE(MEMORY_RESERVED) },
+	{ "memory used, MiB", "fb_memory_usage/used", GM_MIB, 64, 0.02, SAMPLE(MEMORY_USED) },
+	{ "memory free, MiB", "fb_memory_usage/free", GM_MIB, 64, 0.02, SAMPLE(MEMORY_FREE) },
+	{ "memory reserved, MiB", "fb_memory_usage/reserved", GM_MIB, 2, 0, SAMPLE(MEMORY_RESERVED) },
 	{ "temperature, C", "temperature/gpu_temp", 1, 3, 0, SAMPLE(TEMPERATURE) },
 	{ "memory temperature, C", "temperature/memory_temp", 1, 3, 0, SAMPLE(MEMORY_TEMPERATURE) },
 	{ "power, W", "gpu_power_readings/instant_power_draw|gpu_power_readings/power_draw|power_readings/power_draw",
@@ -129,7 +129,7 @@ static enum told their_value(struct gm_str gpu, const struct row *r, double *out
 			values++;
 		}
 		if (values) {
-			*out = sum * r->scale;
+			*out = sum;
 			return VALUE;
 		}
 	}
@@ -144,7 +144,7 @@ static bool our_value(const struct gm_reading *r, const struct row *row, double 
 		*out = v;
 		return v != INT32_MIN && (v != -1 || row->number == offsetof(struct gm_reading, margin_c));
 	}
-	*out = (double)r->sample.value[row->field] / pow(10, gm_field_table[row->field].decimals);
+	*out = (double)r->sample.value[row->field] / pow(10, gm_field_table[row->field].decimals) / row->unit;
 	return gm_sample_has(&r->sample, row->field);
 }
 
@@ -229,10 +229,12 @@ static void compare_texts(struct gm_str gpu, const struct gm_reading *r, unsigne
 		(void)suite_check(none ? !*ours : gm_str_is(theirs, ours), texts[i].name, "GPU %u: '%.*s', we say '%s'",
 				  index, GM_STR_ARG(theirs), ours);
 	}
-	struct gm_str bus;
+	/* 00000000:1B:00.0 there, 0000:1b:00.0 here, as in sysfs. */
+	struct gm_str bus, ours = gm_str(r->facts.pci_bus_id);
 	if (xml_text(gpu, "pci/pci_bus_id", &bus))
-		(void)suite_check(gm_str_ieq(bus, gm_str(r->facts.pci_bus_id)), "PCI address",
-				  "GPU %u: %.*s, we say %s", index, GM_STR_ARG(bus), r->facts.pci_bus_id);
+		(void)suite_check(ours.n == 12 && bus.n == 16 && gm_str_ieq(gm_str_n(bus.p + 4, 12), ours),
+				  "PCI address", "GPU %u: %.*s, we say %s", index, GM_STR_ARG(bus),
+				  r->facts.pci_bus_id);
 }
 
 /* The board of this UUID in nvidia-smi's document: its order need not be the library's. */

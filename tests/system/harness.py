@@ -17,6 +17,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SERVER = os.environ.get("GM_SERVER", str(ROOT / "build" / "gpu-monitor"))
+AGENT = os.environ.get("GM_AGENT", str(ROOT / "build" / "gpu-agent"))
+NVML_SIM = pathlib.Path(os.environ.get("GM_NVML_SIM", str(ROOT / "build" / "nvml-sim")))
 LONG = bool(os.environ.get("GM_LONG"))
 CONTEXT = "/k8s-monitor"
 DEADLINE_S = 30
@@ -236,3 +238,229 @@ def check_schema(document, schema, value, path="$"):
             else:
                 assert further, f"{path}: {name} is not in the schema"
     return True
+
+
+class Sim:
+    """A world of the simulated NVML: a folder of its own, changed through the control program while programs run on it.
+
+    `scenario` is the text of a scenario file. What is not cleared by the test is cleared at the end, so that nobody who
+    waits in a call stays.
+    """
+    library = NVML_SIM / "libnvidia-ml.so.1"
+
+    def __init__(self, scenario="gpus: 4\n", folder=None):
+        self._tmp = None if folder else tempfile.TemporaryDirectory(prefix="gm-sim-")
+        self.folder = pathlib.Path(folder or self._tmp.name)
+        self.state = self.folder / "world"
+        self.state.mkdir(exist_ok=True)
+        self.scenario = self.folder / "scenario.yml"
+        self.scenario.write_text(scenario)
+        self.environment = {"NVML_SIM_STATE": str(self.state), "NVML_SIM_SCENARIO": str(self.scenario)}
+        self.control = subprocess.Popen([NVML_SIM / "nvml-sim-ctl", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        env=self.environment, text=True)
+
+    def tell(self, line):
+        """A command; its answer. The list of commands: nvml-sim-ctl help."""
+        self.control.stdin.write(line + "\n")
+        self.control.stdin.flush()
+        said = []
+        while (answer := self.control.stdout.readline()) and answer != "ok\n":
+            assert not answer.startswith("error: "), f"{line}: {answer[7:]}"
+            said.append(answer)
+        assert answer, f"{line}: the control program ended with {self.control.wait()}"
+        return "".join(said)
+
+    def fault(self, line):
+        """Answers the fault's number, for `clear`."""
+        return int(self.tell("fault " + line))
+
+    def blocked(self, fault):
+        """How many calls wait in a fault now."""
+        found = re.search(rf"^fault {fault} .*blocked=(\d+)", self.tell("show"), re.M)
+        assert found, f"there is no fault {fault}"
+        return int(found.group(1))
+
+    def show(self):
+        return json.loads(self.tell("show json"))
+
+    def close(self):
+        if self.control.poll() is None:
+            with contextlib.suppress(AssertionError, OSError):
+                self.tell("clear all")
+            self.control.stdin.close()
+            self.control.wait(DEADLINE_S)
+        self.control.stdout.close()
+        if self._tmp:
+            self._tmp.cleanup()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+SERIES = re.compile(r'^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)(?: \d+)?$')
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+class Page:
+    """A page of metrics, read once."""
+
+    def __init__(self, text):
+        self.text = text
+        self.series = {}
+        for line in text.splitlines():
+            if line and not line.startswith("#"):
+                found = SERIES.match(line)
+                assert found, f"not a line of metrics: {line!r}"
+                labels = dict(LABEL.findall(found[2] or ""))
+                self.series.setdefault(found[1], []).append((labels, float(found[3])))
+
+    def all(self, family, **labels):
+        """[(labels, value)] of the lines that have these labels; a label given as None must not be there."""
+        return [(have, value) for have, value in self.series.get(family, [])
+                if all(have.get(name) == wanted for name, wanted in labels.items())]
+
+    def value(self, family, **labels):
+        """Of the one line that has these labels."""
+        found = self.all(family, **labels)
+        if len(found) != 1:
+            raise KeyError(f"{family} {labels}: {len(found)} lines")
+        return found[0][1]
+
+    def state(self, family, **labels):
+        """The name of the state that is 1."""
+        found = [have["state"] for have, value in self.all(family, **labels) if value == 1]
+        if len(found) != 1:
+            raise KeyError(f"{family} {labels}: {found}")
+        return found[0]
+
+
+def descendants(pid):
+    """A process and all below it."""
+    parents = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+    found = [pid]
+    for known in found:
+        found += [child for child, parent in parents.items() if parent == known]
+    return found
+
+
+def running(pid):
+    """Is there such a process, and does it still do something?"""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+class Agent:
+    """gpu-agent with a folder of its own, on a world of the simulated NVML or another library (`library`)."""
+
+    def __init__(self, sim=None, *args, interval="100ms", library=None, env=None, ready=True, port=None, folder=None):
+        self._tmp = None if folder else tempfile.TemporaryDirectory(prefix="gm-agent-")
+        self.folder = pathlib.Path(folder or self._tmp.name)
+        self.port = port or free_port()
+        self.socket_path = self.folder / "agent.sock"
+        self.log_path = self.folder / "agent.log"
+        self.seen = set()
+        command = [AGENT, "--listen", f"127.0.0.1:{self.port}", "--interval", interval]
+        for setting in (f"socket={self.socket_path}", f"state-dir={self.folder}/state", "kubelet.socket=none",
+                        "node-name=node-1", f"pause.file={self.folder}/pause",
+                        f"nvml.library={library or Sim.library}"):
+            command += ["--set", setting]
+        environment = {k: v for k, v in os.environ.items() if k == "PATH" or "SAN_OPTIONS" in k}
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                command + list(args), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                env={**environment, **(sim.environment if sim else {}), **(env or {})})
+        if ready:
+            self.wait_for("all boards are read", lambda p: p.all("gpu_agent_device_info") and
+                          all(v == 0 for _, v in p.all("gpu_agent_device_state", state="new")))
+
+    def alive(self):
+        if self.process.poll() is not None:
+            raise SystemExit(f"gpu-agent ended with {self.process.returncode}:\n{self.log()}")
+        return True
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def request(self, method, path, body=None, headers=None):
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        return self._ask(c, method, path, body, headers)
+
+    def by_socket(self, method, path, body=None, headers=None):
+        """The same over the unix socket, which may change things."""
+        c = http.client.HTTPConnection("localhost", timeout=DEADLINE_S)
+        c.sock = socket.socket(socket.AF_UNIX)
+        c.sock.settimeout(DEADLINE_S)
+        c.sock.connect(str(self.socket_path))
+        return self._ask(c, method, path, body, headers)
+
+    @staticmethod
+    def _ask(connection, method, path, body, headers):
+        try:
+            headers = dict(headers or {})
+            if body is not None and not isinstance(body, (bytes, str)):
+                body = json.dumps(body)
+                headers.setdefault("Content-Type", "application/json")
+            connection.request(method, path, body=body, headers=headers)
+            response = connection.getresponse()
+            return Answer(response, response.read())
+        finally:
+            connection.close()
+
+    def get(self, path, **more):
+        return self.request("GET", path, **more)
+
+    def page(self):
+        answer = self.get("/metrics")
+        assert answer.status == 200, (answer.status, answer.body[:400])
+        return Page(answer.body.decode())
+
+    def wait_for(self, what, check, deadline_s=DEADLINE_S):
+        """Until `check` of the page is true; answers the page."""
+        def look():
+            self.alive()
+            page = self.page()
+            return page if check(page) else None
+        try:
+            return wait_for(what, look, deadline_s)
+        except AssertionError as problem:
+            raise AssertionError(f"{problem}\n{self.log()[-3000:]}") from None
+
+    def processes(self):
+        """All its processes now; those that were ever seen are noted."""
+        found = descendants(self.process.pid)
+        self.seen.update(found)
+        return found
+
+    def stop(self, sig=signal.SIGTERM, deadline_s=DEADLINE_S):
+        if self.process.poll() is None:
+            self.processes()
+            self.process.send_signal(sig)
+            try:
+                self.process.wait(deadline_s)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError(f"did not end within {deadline_s} s after signal {sig}:\n{self.log()[-2000:]}")
+        return self.process.returncode
+
+    def left(self):
+        """Processes that were seen and are still there."""
+        return [pid for pid in self.seen if running(pid)]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(AssertionError):
+            self.stop()
+        if self._tmp:
+            self._tmp.cleanup()

@@ -467,7 +467,6 @@ void gm_mig_manager_tick(struct gm_mig_manager *m, const struct gm_agent_view *v
 		start(m);
 		break;
 	case GM_MIG_PHASE_IDLE:
-		gm_mig_manager_watch(m);
 		break;
 	case GM_MIG_PHASE_HOLDING:
 		wait_quiet(m);
@@ -480,6 +479,9 @@ void gm_mig_manager_tick(struct gm_mig_manager *m, const struct gm_agent_view *v
 		wait_settled(m);
 		break;
 	}
+	/* In the very turn that it becomes idle: nobody is told "ready" before the layouts were compared. */
+	if (m->phase == GM_MIG_PHASE_IDLE)
+		gm_mig_manager_watch(m);
 	answer_asks(m);
 }
 

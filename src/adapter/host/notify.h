@@ -7,7 +7,7 @@
 /* systemd's protocol: one datagram to $NOTIFY_SOCKET. Without the variable nothing happens. */
 struct gm_notify {
 	int fd;		     /* -1: nobody to tell */
-	int64_t watchdog_ms; /* how often systemd wants to hear of us; 0: never */
+	int64_t watchdog_ms; /* silent for longer, and systemd ends us: speak twice as often; 0: never */
 };
 /* Reads the environment once and opens the socket: before a sandbox. */
 void gm_notify_open(struct gm_notify *n);

@@ -5,8 +5,10 @@
 #include "base/err.h"
 
 /*
- * Gives up what a process does not need: no new privileges, and a seccomp filter. Before the first thread. A kernel
- * without seccomp is UNSUPPORTED: the caller warns and goes on.
+ * Gives up what a process does not need, for itself and all its children: no new privileges, a seccomp filter, and for
+ * serving also root's rights beyond those to files, low ports and other processes. Before the first thread. What is
+ * forbidden fails with EPERM, what a server has no use for with ENOSYS: nobody is killed for it. Entering again, also a
+ * narrower one, is harmless. A kernel without seccomp is UNSUPPORTED: the caller warns and goes on.
  */
 enum gm_sandbox {
 	GM_SANDBOX_SERVE, /* files, sockets, threads; no exec, no ptrace, no mount, no module, no bpf, no device ioctl */

@@ -146,6 +146,16 @@ static int explain_certificate(struct gm_exchange *ex, int rc)
 	return text ? gm_fail(&ex->err, rc, "%s", text) : rc;
 }
 
+static int explain_role(struct gm_exchange *ex, int rc)
+{
+	const char *how = ex->server->conf.forbidden, *text;
+
+	if (rc != GM_ERR_FORBIDDEN || !how)
+		return rc;
+	text = gm_arena_printf(&ex->arena, "%s; %s", ex->err.text, how);
+	return text ? gm_fail(&ex->err, rc, "%s", text) : rc;
+}
+
 /* The one place where the role column of the table becomes 401 and 403. */
 static int admit(struct gm_exchange *ex)
 {
@@ -163,7 +173,7 @@ static int admit(struct gm_exchange *ex)
 	}
 	if (rc == 0)
 		rc = gm_auth_allows(&ex->identity, route->role, &ex->err);
-	return rc == 0 ? 0 : explain_certificate(ex, rc);
+	return rc == 0 ? 0 : explain_certificate(ex, explain_role(ex, rc));
 }
 
 static bool is_safe(enum gm_http_method m)

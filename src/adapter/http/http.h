@@ -131,6 +131,7 @@ struct gm_http_shared_info {
 	const char *content_type;  /* NULL: application/json; copied */
 	const char *cache_control; /* NULL: "private, no-cache"; copied */
 	enum gm_http_gzip gzip;
+	int gzip_level;	    /* 1 (fast, for what is new each second) to 9 [6] */
 	struct gm_str etag; /* without quotes, ASCII; empty: made from the bytes. Copied */
 };
 /* Takes the bytes out of *take_body (left empty). The reference is the caller's. */
@@ -196,6 +197,7 @@ struct gm_http_conf {
 	 */
 	int (*identify)(void *ctx, const struct gm_http_peer *peer, struct gm_str authorization,
 			struct gm_identity *out, struct gm_err *err);
+	const char *forbidden; /* what a 403 says behind its own text: how the role that lacks is got; NULL: nothing */
 	/*
 	 * Does a client of this address count as this very machine (gm_http_peer.loopback)? Asked once a connection.
 	 * NULL: loopback addresses do. A container whose port is published on the host's loopback only sees the

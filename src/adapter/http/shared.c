@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 
-#define LAZY_LEVEL 6
+#define USUAL_LEVEL 6
 
 struct gm_http_shared {
 	_Atomic unsigned refs;
@@ -17,6 +17,7 @@ struct gm_http_shared {
 	struct gm_representation forms[GM_ENCODING_COUNT];
 	_Atomic unsigned available; /* bit per enum gm_encoding; a bit appears after its form is complete */
 	pthread_mutex_t mu;
+	int gzip_level;
 	bool gzip_wanted;	/* guarded by mu: not tried yet */
 	_Atomic bool gzip_open; /* the same, to be read without the lock */
 	struct gm_buf packed;	/* guarded by mu until the bit appears */
@@ -55,7 +56,7 @@ static void pack(struct gm_http_shared *s)
 	(void)pthread_mutex_lock(&s->mu);
 	if (s->gzip_wanted) {
 		s->gzip_wanted = false;
-		if (gm_gzip(s->forms[GM_ENCODING_IDENTITY].bytes, LAZY_LEVEL, &s->packed))
+		if (gm_gzip(s->forms[GM_ENCODING_IDENTITY].bytes, s->gzip_level, &s->packed))
 			set_form(s, GM_ENCODING_GZIP, gm_buf_str(&s->packed), gm_http_shared_etag(s));
 		atomic_store_explicit(&s->gzip_open, false, memory_order_release);
 	}
@@ -69,6 +70,7 @@ struct gm_http_shared *gm_http_shared_new(struct gm_buf *take_body, const struct
 	struct gm_http_shared *s = shared_new(gm_str_n(bytes, n), info);
 
 	s->owned = bytes;
+	s->gzip_level = info->gzip_level ? info->gzip_level : USUAL_LEVEL;
 	s->gzip_wanted = info->gzip != GM_HTTP_GZIP_NEVER && n >= GM_GZIP_LEAST;
 	atomic_init(&s->gzip_open, s->gzip_wanted);
 	if (info->gzip == GM_HTTP_GZIP_NOW)

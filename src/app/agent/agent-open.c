@@ -208,7 +208,6 @@ static int open_parts(struct gm_agent *a, struct gm_err *err)
 	a->holders_cache = gm_holders_cache_new();
 	a->pages = gm_agent_pages_new(&(struct gm_agent_pages_conf){ .clock = a->clock,
 								     .node_name = s->node_name,
-								     .host_root = s->host_root,
 								     .interval_ms = s->interval_ms,
 								     .window_ms = s->window_ms,
 								     .dcgm_names = s->dcgm_names });
@@ -226,8 +225,7 @@ static int open_parts(struct gm_agent *a, struct gm_err *err)
 	a->api = (struct gm_agent_api){ .clock = a->clock,
 					.pages = a->pages,
 					.mig = a->mig,
-					.control = { .ctx = a, .pause = on_pause, .resume = on_resume },
-					.pause_limit_ms = s->pause_limit_ms };
+					.control = { .ctx = a, .pause = on_pause, .resume = on_resume } };
 	gm_agent_api_init(&a->api);
 	a->api_ready = true;
 	return gm_agent_api_token(&a->api, s->token_file, err);

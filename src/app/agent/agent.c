@@ -88,6 +88,7 @@ static void make_pages(struct gm_agent *a)
 	gm_mig_manager_tick(a->mig, round.view, &a->holders);
 	list_processes(a, &round);
 	gm_agent_pages_make(a->pages, &round);
+	gm_agent_api_news(&a->api);
 	a->pages_at_ms = gm_mono_ms(a->clock);
 }
 

@@ -16,6 +16,8 @@
 
 struct gm_mig_manager;
 
+#define GM_AGENT_STREAMS_MAX 16
+
 /* Port: what an HTTP thread asks of the main loop. Implemented by agent.c: each call hands over and waits, bounded. */
 struct gm_agent_control {
 	void *ctx;
@@ -30,13 +32,16 @@ struct gm_agent_api {
 	struct gm_agent_pages *pages;
 	struct gm_mig_manager *mig; /* NULL: there is none */
 	struct gm_agent_control control;
-	int64_t pause_limit_ms; /* the longest that may be asked for */
 
 	/* Who may read: set by gm_agent_api_token. */
 	pthread_mutex_t mu;
 	bool token_wanted;		/* guarded by mu */
 	uint8_t token[GM_DIGEST_BYTES]; /* guarded by mu; of the text */
 	struct gm_file_stamp token_stamp;
+
+	/* Clients of /v1/events. */
+	struct gm_http_stream *streams[GM_AGENT_STREAMS_MAX]; /* guarded by mu; NULL: free */
+	uint64_t mig_changes;				      /* of the main thread: told last */
 };
 void gm_agent_api_init(struct gm_agent_api *api);
 void gm_agent_api_fini(struct gm_agent_api *api);
@@ -45,6 +50,9 @@ void gm_agent_api_fini(struct gm_agent_api *api);
  * the program), on SIGHUP, and every few seconds (a failure is logged; the old token stays in force).
  */
 int gm_agent_api_token(struct gm_agent_api *api, const char *path, struct gm_err *err) GM_CHECKED;
+
+/* Main thread, after each tick of the MIG manager: wakes the clients of /v1/events when there is news. */
+void gm_agent_api_news(struct gm_agent_api *api);
 
 /* Routes, roles and limits of a server of ours; the caller adds where it listens, and its certificates. */
 void gm_agent_api_conf(struct gm_agent_api *api, struct gm_http_conf *out);

@@ -31,7 +31,6 @@ enum gm_agent_page {
 struct gm_agent_pages_conf {
 	const struct gm_clock *clock;
 	const char *node_name; /* copied */
-	const char *host_root; /* "" or "/host", copied: where the agent's own processes are looked up */
 	int64_t interval_ms, window_ms;
 	bool dcgm_names;
 };

@@ -74,7 +74,7 @@ static bool handle_read(const void *handle, struct handle *out)
 				.board = bits >> 36 & 0xff,
 				.generation = bits >> 24 & 0xfff,
 				.serial = bits & 0xffffff };
-	return true;
+	return out->kind != FRONT_BOARD || out->serial == 0;
 }
 
 /* A world that began anew has boards of the same generations: its epoch tells them apart. */

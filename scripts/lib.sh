@@ -19,7 +19,7 @@ build_packages=(gcc meson ninja-build pkg-config python3 git ca-certificates
 	libseccomp-dev brotli nodejs npm)
 test_packages=(libcmocka-dev clang clang-format clang-tidy libclang-rt-dev llvm codespell cppcheck gcovr
 	chromium fonts-noto-cjk prometheus sqlite3 openssl curl procps)
-bench_packages=(prometheus victoria-metrics wrk procps)
+bench_packages=(prometheus victoria-metrics wrk procps python3-venv)
 
 # follow LOG: one line of a terminal that says how long a step has run and what its log said last.
 follow() {

@@ -33,7 +33,7 @@ static int64_t minor_number(const struct front_call *c, uint32_t arg)
 static int64_t own_index(const struct front_call *c, uint32_t arg)
 {
 	(void)arg;
-	return c->ci ? front_mig_index(c, c->gi, c->ci) : (unsigned)c->board;
+	return c->ci ? c->ci->index : c->board;
 }
 
 /* As the driver makes it: of the place on the bus. */

@@ -205,11 +205,6 @@ void front_vbios(const struct front_call *c, char *out, size_t size);
 /* "3g.40gb", "1c.3g.40gb" when the compute instance does not fill the GPU instance. */
 void front_mig_name(const struct front_call *c, const struct nvs_gi *gi, int compute_slices, char *out, size_t size);
 
-/*
- * The index of a MIG device: where it lies on the board, counted in compute slices. It does not move while others come and
- * go, so there are holes.
- */
-unsigned front_mig_index(const struct front_call *c, const struct nvs_gi *gi, const struct nvs_compute *ci);
 unsigned front_mig_max(const struct front_call *c);
 
 /* The number of times that the library is initialised now, and of sessions: handles die with the last shutdown. */

@@ -32,13 +32,6 @@ unsigned front_mig_max(const struct front_call *c)
 						   : (unsigned)c->variant->mig->compute_slices;
 }
 
-unsigned front_mig_index(const struct front_call *c, const struct nvs_gi *gi, const struct nvs_compute *ci)
-{
-	int units = c->variant->mig->placement_units / c->variant->mig->compute_slices;
-
-	return (unsigned)gi->slot.start / (unsigned)(units > 0 ? units : 1) + ci->start;
-}
-
 NVML(nvmlDeviceGetMaxMigDeviceCount, struct gm_nvml_device *device, unsigned *out)
 {
 	FRONT_DEVICE(c, device, 0);
@@ -56,7 +49,7 @@ NVML(nvmlDeviceGetMigDeviceHandleByIndex, struct gm_nvml_device *device, unsigne
 	for (size_t k = 0; k < (size_t)NVS_GI_MAX * NVS_CI_MAX && c.state->mig_current; k++) {
 		const struct nvs_gi *gi = &c.state->gis[k / NVS_CI_MAX];
 		const struct nvs_compute *ci = &gi->cis[k % NVS_CI_MAX];
-		if (!gi->alive || !ci->alive || front_mig_index(&c, gi, ci) != index)
+		if (!gi->alive || !ci->alive || ci->index != index)
 			continue;
 		*out = front_mig_handle(&c, ci);
 		return 0;

@@ -230,6 +230,16 @@ static unsigned count_cis(const struct nvs_board *b)
 	return count;
 }
 
+static uint8_t free_index(const struct nvs_board *b)
+{
+	uint32_t taken = 0;
+	for (size_t i = 0; i < NVS_GI_MAX; i++) {
+		for (size_t k = 0; k < NVS_CI_MAX && b->gis[i].alive; k++)
+			taken |= b->gis[i].cis[k].alive ? UINT32_C(1) << b->gis[i].cis[k].index : 0;
+	}
+	return (uint8_t)__builtin_ctz(~taken);
+}
+
 static int choose_start(const struct nvs_gi *gi, const uint8_t *starts, size_t count, int slices, int wanted)
 {
 	uint32_t taken = slices_taken(gi), mask = (UINT32_C(1) << slices) - 1;
@@ -258,9 +268,11 @@ int nvs_ci_put(struct nvs_world *w, struct nvs_shared *s, unsigned board, struct
 		struct nvs_compute *ci = &gi->cis[id];
 		if (ci->alive)
 			continue;
-		*ci = (struct nvs_compute){
-			.id = id, .slices = (uint8_t)slices, .start = (uint8_t)start, .serial = ++b->serials
-		};
+		*ci = (struct nvs_compute){ .id = id,
+					    .slices = (uint8_t)slices,
+					    .start = (uint8_t)start,
+					    .index = free_index(b),
+					    .serial = ++b->serials };
 		gm_sim_live_uuid(w->sim, board, ci->serial, ci->uuid);
 		ci->alive = true;
 		*out = ci;

@@ -38,6 +38,7 @@ struct nvs_compute {
 	uint8_t id;	/* 0-based inside its GPU instance */
 	uint8_t slices; /* compute slices */
 	uint8_t start;
+	uint8_t index;	 /* of the MIG device on the board: the lowest free one, kept until it ends */
 	uint32_t serial; /* new for each that is ever made: handles of older ones are stale */
 	char uuid[48];	 /* "MIG-..." */
 };

@@ -166,7 +166,7 @@ static void test_profiling_tells_of_the_slice(void **state)
 	double value = 0;
 	char line[32];
 	begin("gpus: 2\nspeed: 100\nmig: [{gpu: 0, layout: \"1g.10gb@0, 3g.40gb@4\"}]");
-	IS(OK, NV(nvmlDeviceGetMigDeviceHandleByIndex, device, unsigned, device *)(board(0), 4, &mig));
+	IS(OK, NV(nvmlDeviceGetMigDeviceHandleByIndex, device, unsigned, device *)(board(0), 1, &mig));
 	IS(OK, NV(nvmlDeviceGetGpuInstanceId, device, unsigned *)(mig, &gi));
 	(void)snprintf(line, sizeof(line), "load 0/%u 60", gi);
 	command(line);

@@ -338,12 +338,36 @@ static void test_a_reset_ends_instances_and_handles(void **state)
 	device mig = NULL;
 	begin("gpus: 1\nmig: [{gpu: 0, layout: \"3g.40gb@4\"}]");
 	device d = board(0);
-	IS(OK, NV(nvmlDeviceGetMigDeviceHandleByIndex, device, unsigned, device *)(d, 4, &mig));
+	IS(OK, NV(nvmlDeviceGetMigDeviceHandleByIndex, device, unsigned, device *)(d, 0, &mig));
 	command("reset-gpu 0 force");
 	IS(INVALID, NV(nvmlDeviceGetMaxMigDeviceCount, device, unsigned *)(d, &n));
 	IS(INVALID, NV(nvmlDeviceGetGpuInstanceId, device, unsigned *)(mig, &n));
 	for (unsigned i = 0; i < 7; i++)
 		IS(NOT_FOUND, NV(nvmlDeviceGetMigDeviceHandleByIndex, device, unsigned, device *)(board(0), i, &mig));
+}
+
+/* Indices are given from the lowest, and stay: others that end leave holes. */
+static void test_mig_devices_keep_their_index(void **state)
+{
+	(void)state;
+	device mig[4] = { 0 };
+	unsigned gi_id = 0;
+	instance gi = NULL, ci = NULL;
+	begin("gpus: 1\nmig: [{gpu: 0, layout: \"1g.10gb@0, 2g.20gb@2, 3g.40gb@4\"}]");
+	device d = board(0), none = NULL;
+	for (unsigned i = 0; i < 3; i++)
+		IS(OK, NV(nvmlDeviceGetMigDeviceHandleByIndex, device, unsigned, device *)(d, i, &mig[i]));
+	IS(NOT_FOUND, NV(nvmlDeviceGetMigDeviceHandleByIndex, device, unsigned, device *)(d, 3, &none));
+	IS(OK, NV(nvmlDeviceGetGpuInstanceId, device, unsigned *)(mig[1], &gi_id));
+	IS(OK, NV(nvmlDeviceGetGpuInstanceById, device, unsigned, instance *)(d, gi_id, &gi));
+	IS(OK, NV(nvmlGpuInstanceGetComputeInstanceById, instance, unsigned, instance *)(gi, 0, &ci));
+	IS(OK, NV(nvmlComputeInstanceDestroy, instance)(ci));
+	IS(NOT_FOUND, NV(nvmlDeviceGetMigDeviceHandleByIndex, device, unsigned, device *)(d, 1, &none));
+	IS(OK, NV(nvmlDeviceGetMigDeviceHandleByIndex, device, unsigned, device *)(d, 2, &none));
+	assert_ptr_equal(none, mig[2]);
+	(void)make_ci(gi, 0);
+	IS(OK, NV(nvmlDeviceGetMigDeviceHandleByIndex, device, unsigned, device *)(d, 1, &mig[3]));
+	assert_ptr_not_equal(mig[3], mig[1]);
 }
 
 int main(void)
@@ -357,6 +381,7 @@ int main(void)
 		cmocka_unit_test(test_instances_are_listed_by_profile),
 		cmocka_unit_test(test_a_gpu_instance_is_cut_further),
 		cmocka_unit_test(test_parent_and_slice_share_the_questions_out),
+		cmocka_unit_test(test_mig_devices_keep_their_index),
 		cmocka_unit_test(test_a_reset_ends_instances_and_handles),
 	};
 	return cmocka_run_group_tests(tests, bench_open, bench_close);

@@ -109,7 +109,7 @@ static void test_slices_see_their_own(void **state)
 	device mig = NULL, other = NULL;
 	char line[160];
 	begin(scenario);
-	IS(OK, NV(nvmlDeviceGetMigDeviceHandleByIndex, device, unsigned, device *)(board(1), 4, &mig));
+	IS(OK, NV(nvmlDeviceGetMigDeviceHandleByIndex, device, unsigned, device *)(board(1), 1, &mig));
 	IS(OK, NV(nvmlDeviceGetMigDeviceHandleByIndex, device, unsigned, device *)(board(1), 0, &other));
 	IS(OK, NV(nvmlDeviceGetGpuInstanceId, device, unsigned *)(mig, &gi));
 	IS(OK, NV(nvmlDeviceGetComputeInstanceId, device, unsigned *)(mig, &ci));

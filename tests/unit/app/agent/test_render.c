@@ -78,6 +78,20 @@ static const struct gm_page *reread(struct fixture *f)
 	return &f->read.page;
 }
 
+static void read_docs(struct gm_buf *out)
+{
+	char path[512];
+	FILE *in;
+	int c;
+
+	(void)snprintf(path, sizeof(path), "%s/docs/agent-metrics.md", getenv("SOURCE_ROOT"));
+	in = fopen(path, "r");
+	assert_non_null(in);
+	while ((c = getc(in)) != EOF)
+		gm_buf_add_char(out, (char)c);
+	(void)fclose(in);
+}
+
 static void show(struct fixture *f, const char *line)
 {
 	if (!strstr(render(f), line))
@@ -383,6 +397,50 @@ static void test_render_pods_and_processes(void **state)
 	hide(f, "pod=\"gone\"");
 }
 
+/* docs/agent-metrics.md against the page itself: each family with its type and what it is. */
+static void test_render_docs_have_every_family(void **state)
+{
+	static const struct gm_render_own own[] = { { "server", 0, 1, 1 } };
+	static const struct gm_holder items[] = {
+		{ .gi = -1,
+		  .ci = -1,
+		  .kind = GM_HOLDER_POD,
+		  .namespace_ = "a",
+		  .pod = "b",
+		  .container = "",
+		  .pod_uid = "" },
+		{ .gi = -1, .ci = -1, .kind = GM_HOLDER_PROCESS, .pid = 1, .process = "x", .user = "y" },
+	};
+	const struct gm_holders holders = { .items = items, .count = GM_LEN(items), .kubelet_at_ms = 1 };
+	struct fixture *f = *state;
+	GM_AUTO(gm_buf_fini_p) struct gm_buf docs = { 0 };
+	struct gm_str rest, line;
+	size_t families = 0;
+
+	f->in.own = own;
+	f->in.own_count = GM_LEN(own);
+	f->in.holders = &holders;
+	f->view->boards[0].xid_at_ms = VIEW_AT;
+	f->view->boards[0].reading.facts.tlimit_gpu_c = 0;
+	f->view->boards[0].reading.processes_truncated = true;
+	read_docs(&docs);
+	render(f);
+	for (rest = gm_buf_str(&f->text); gm_str_split(&rest, '\n', &line);) {
+		char name[128], type[16], row[256];
+
+		if (!gm_str_starts(line, GM_STR("# TYPE ")))
+			continue;
+		assert_int_equal(sscanf(line.p, "# TYPE %127s %15s", name, type), 2);
+		(void)snprintf(row, sizeof(row),
+			       strstr(name, "_info") || strstr(name, "unavailable") ? "| `%s` |" : "| `%s` | %s |",
+			       name, type);
+		if (!strstr(gm_buf_cstr(&docs), row))
+			fail_msg("docs/agent-metrics.md has no row '%s'", row);
+		families++;
+	}
+	assert_true(families > 100);
+}
+
 static int promtool(struct fixture *f)
 {
 	FILE *to = popen("promtool check metrics >/dev/null 2>&1", "w");
@@ -444,6 +502,7 @@ int main(void)
 		TEST(test_render_facts_not_told_have_no_line),
 		TEST(test_render_survives_what_a_broken_driver_says),
 		TEST(test_render_pods_and_processes),
+		TEST(test_render_docs_have_every_family),
 		TEST(test_render_pleases_promtool),
 		TEST(test_render_is_cheap),
 	};

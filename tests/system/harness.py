@@ -359,19 +359,25 @@ def running(pid):
 
 
 class Agent:
-    """gpu-agent with a folder of its own, on a world of the simulated NVML or another library (`library`)."""
+    """gpu-agent with a folder of its own, on a world of the simulated NVML.
 
-    def __init__(self, sim=None, *args, interval="100ms", library=None, env=None, ready=True, port=None, folder=None):
+    `library`: another NVML; False: the one that the loader finds. `program`: another gpu-agent.
+    """
+
+    def __init__(self, sim=None, *args, interval="100ms", library=None, env=None, ready=True, port=None, folder=None,
+                 program=None):
         self._tmp = None if folder else tempfile.TemporaryDirectory(prefix="gm-agent-")
         self.folder = pathlib.Path(folder or self._tmp.name)
         self.port = port or free_port()
         self.socket_path = self.folder / "agent.sock"
         self.log_path = self.folder / "agent.log"
         self.seen = set()
-        command = [AGENT, "--listen", f"127.0.0.1:{self.port}", "--interval", interval]
-        for setting in (f"socket={self.socket_path}", f"state-dir={self.folder}/state", "kubelet.socket=none",
-                        "node-name=node-1", f"pause.file={self.folder}/pause",
-                        f"nvml.library={library or Sim.library}"):
+        command = [program or AGENT, "--listen", f"127.0.0.1:{self.port}", "--interval", interval]
+        settings = [f"socket={self.socket_path}", f"state-dir={self.folder}/state", "kubelet.socket=none", "node-name=node-1",
+                    f"pause.file={self.folder}/pause"]
+        if library is not False:
+            settings.append(f"nvml.library={library or Sim.library}")
+        for setting in settings:
             command += ["--set", setting]
         environment = {k: v for k, v in os.environ.items() if k == "PATH" or "SAN_OPTIONS" in k}
         with open(self.log_path, "ab") as log:

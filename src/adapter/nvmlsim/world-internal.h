@@ -28,6 +28,8 @@ struct nvs_scenario {
 int nvs_scenario_parse(struct gm_str text, const char *name, struct nvs_scenario **out, struct gm_err *err) GM_CHECKED;
 void nvs_scenario_free(struct nvs_scenario *c);
 GM_DEFINE_AUTO(struct nvs_scenario, nvs_scenario_free)
+/* The table of keys, for the docs page. */
+void nvs_scenario_markdown(struct gm_buf *out);
 /* Fails past NVS_SCENARIO_MAX bytes. */
 int nvs_scenario_read(const char *path, struct gm_buf *out, struct gm_err *err) GM_CHECKED;
 

@@ -103,3 +103,14 @@ int nvs_scenario_read(const char *path, struct gm_buf *out, struct gm_err *err)
 			return gm_fail(err, GM_ERR_TOO_LARGE, "%s: more than %d bytes", path, NVS_SCENARIO_MAX);
 	}
 }
+
+void nvs_scenario_markdown(struct gm_buf *out)
+{
+	gm_buf_add_cstr(out, "| Key | Default | Meaning |\n|---|---|---|\n");
+	for (size_t i = 0; i < GM_LEN(options); i++) {
+		gm_buf_addf(out, "| `%s` | ", options[i].key);
+		if (options[i].def)
+			gm_buf_addf(out, "`%s` ", options[i].def);
+		gm_buf_addf(out, "| %s |\n", options[i].help);
+	}
+}

@@ -144,8 +144,7 @@ static void test_world_is_told_alike_by_all(void **state)
 				   " mig: [{gpu: 1, layout: '1g.10gb*7'}, {gpu: 2, mode: on}]}";
 	static const char *const lines[] = { "layout 2 3g.40gb@4,1g.10gb@0",
 					     "load 2/1 80",
-					     "process add pid=77 gpu=2 instance=1 "
-					     "memory=3GiB load=30",
+					     "process add pid=77 gpu=2 instance=1 memory=3GiB load=30",
 					     "load 2/1 auto",
 					     "xid 3 31",
 					     "layout 2 3g.40gb@4,2g.20gb@0",

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+
 #include "world-testing.h"
 
 /* On 4 GPUs: 0 and 1 H100, 1 with the layout 3g.40gb@4 and 1g.10gb@0; 2 and 3 L40S. */
@@ -192,6 +194,24 @@ static void test_command_help_names_every_command(void **state)
 	}
 }
 
+/* The page says what the program says. */
+static void test_command_and_scenario_are_in_the_docs(void **state)
+{
+	(void)state;
+	GM_AUTO(gm_buf_fini_p) struct gm_buf help = { 0 }, keys = { 0 }, page = { 0 };
+	const char *root = getenv("SOURCE_ROOT");
+	char path[512];
+	assert_non_null(root);
+	(void)snprintf(path, sizeof(path), "%s/docs/nvml-simulator.md", root);
+	struct gm_err err = { 0 };
+	if (nvs_scenario_read(path, &page, &err) < 0)
+		fail_msg("%s", err.text);
+	nvs_command_help(&help);
+	nvs_scenario_markdown(&keys);
+	assert_non_null(strstr(gm_buf_cstr(&page), gm_buf_cstr(&help)));
+	assert_non_null(strstr(gm_buf_cstr(&page), gm_buf_cstr(&keys)));
+}
+
 static void test_command_workloads_are_processes(void **state)
 {
 	(void)state;
@@ -226,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_command_does_what_it_says),
 		cmocka_unit_test(test_command_shows_the_world),
 		cmocka_unit_test(test_command_help_names_every_command),
+		cmocka_unit_test(test_command_and_scenario_are_in_the_docs),
 		cmocka_unit_test(test_command_workloads_are_processes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

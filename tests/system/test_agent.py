@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from harness import Agent, LONG, Sim, free_port, running, wait_for
+from harness import Agent, LONG, Server, Sim, wait_for
 
 HUNG = "gpu_agent_driver_hung"
 STATE = "gpu_agent_device_state"
@@ -526,6 +526,47 @@ class Starts(unittest.TestCase):
             self.assertEqual(agent.process.wait(10), 1)
             self.assertIn(str(s.getsockname()[1]), agent.log())
             agent.__exit__()
+
+
+class EndToEnd(unittest.TestCase):
+    def test_the_server_shows_what_the_agent_says(self):
+        with Sim(NODE) as sim, Agent(sim, "--interval", "1s") as agent, \
+                Server("--set", f"scrape.targets=[{{url: 'http://127.0.0.1:{agent.port}/metrics'}}]", "--set",
+                       "gpu.management.metrics.collection-interval=1s") as server:
+            wait_for("four boards", lambda: len(server.api("/gpu/devices")["items"]) == 4)
+            wait_for("five slices", lambda: len(server.api("/gpu/mig-instances")["items"]) == 5)
+            sim.tell("load 0 81")
+            world = {b["uuid"]: b for b in sim.show()["gpus"]}
+            self.assertEqual(server.api("/gpu/nodes")["items"][0]["name"], "node-1")
+            devices = {d["uuid"]: d for d in server.api("/gpu/devices")["items"]}
+            self.assertEqual(set(devices), set(world))
+            for uuid, d in devices.items():
+                self.assertEqual((d["gpuIndex"], d["productName"], d["migEnabled"], d["memoryTotalMiB"]),
+                                 (world[uuid]["index"], world[uuid]["name"], world[uuid]["migMode"], 81559))
+                self.assertEqual(d["healthReasons"], [])
+            have = {(i["uuid"], i["giId"], i["ciId"], i["profile"], i["placementStart"])
+                    for i in server.api("/gpu/mig-instances")["items"]}
+            want = {(ci["uuid"], gi["id"], ci["id"], gi["profile"], gi["start"]) for b in world.values()
+                    for gi in b["instances"] for ci in gi["computeInstances"]}
+            self.assertEqual(have, want)
+            busy = agent.page().all("gpu_agent_device_info", index="0")[0][0]["uuid"]
+
+            def agree():
+                page = agent.page()
+                shown = next(d for d in server.api("/gpu/devices")["items"] if d["uuid"] == busy)
+                self.assertAlmostEqual(shown["utilization"], 81, delta=6)
+                self.assertAlmostEqual(shown["temperature"], board(page, "gpu_agent_temperature_celsius", busy), delta=2)
+                self.assertAlmostEqual(shown["memoryUsedMiB"], board(page, "gpu_agent_memory_used_bytes", busy) / 2**20, delta=1)
+                self.assertAlmostEqual(shown["powerWatts"], board(page, "gpu_agent_power_watts", busy), delta=60)
+                return True
+            wait_for("values agree", agree)
+            sim.fault("nvmlDeviceGetMemoryInfo gpu=0 block")
+            wait_for("the hang is said", lambda: any("hung" in reason for reason in next(
+                d for d in server.api("/gpu/devices")["items"] if d["uuid"] == busy)["healthReasons"]), 15)
+            sim.tell("clear all")
+            wait_for("and its end", lambda: next(
+                d for d in server.api("/gpu/devices")["items"] if d["uuid"] == busy)["healthReasons"] == [], 15)
+            self.assertEqual(agent.stop(), 0)
 
 
 @unittest.skipUnless(LONG, "GM_LONG=1 runs it")

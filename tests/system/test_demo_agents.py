@@ -29,7 +29,7 @@ class Demo(unittest.TestCase):
         seen = []
         try:
             nodes = wait_for("three nodes", lambda: (n := self.ask("/gpu/nodes")["items"]) and len(n) == 3 and n, 600)
-            self.assertEqual(sorted(n["nodeName"] for n in nodes), ["node-1", "node-2", "node-3"])
+            self.assertEqual(sorted(n["name"] for n in nodes), ["node-1", "node-2", "node-3"])
             devices = wait_for("all boards", lambda: (d := self.ask("/gpu/devices?limit=100")["items"]) and len(d) == 18 and d)
             self.assertEqual(len({d["uuid"] for d in devices}), 18, "no board twice")
             wait_for("slices", lambda: len(self.ask("/gpu/mig-instances?limit=100")["items"]) >= 12)

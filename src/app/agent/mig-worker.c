@@ -98,7 +98,7 @@ int gm_mig_worker_run(struct gm_mig_job *job, int agent_gone_fd)
 		int nvml;
 
 		atomic_store(&job->call_began_ns, (uint64_t)gm_clock_mono_ns());
-		atomic_store(&job->in_call, 1);
+		atomic_store(&job->in_call, GM_NVML_SYMBOL_init + 1);
 		nvml = lib.init();
 		atomic_store(&job->in_call, 0);
 		if (nvml)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/mig/mig.h"
+
 /* Compute slices wanted, largest first; 0 ends. */
 enum layout { SEVEN, BALANCED, PAIRS, HALVES, LAYOUT_COUNT };
 #define LAYOUT_WANTS 8
@@ -58,12 +60,12 @@ static int free_start(const struct gm_mig_profile *p, uint32_t used, int units)
 	return -1;
 }
 
-/* The driver numbers GPU instances by size: whole 0, halves 1 and 2, quarters 3 to 6, eighths 7 to 14. */
-static int gi_number(const struct gm_mig_profile *p, int units, int *taken)
+/* taken: of the numbers that begin at an index. */
+static int gi_number(const struct gm_mig_table *table, const struct gm_mig_profile *p, int *taken)
 {
-	int ways = units / p->size, first = ways >= 8 ? 7 : ways >= 4 ? 3 : ways >= 2 ? 1 : 0;
-	int class = ways >= 8 ? 3 : ways >= 4 ? 2 : ways >= 2 ? 1 : 0;
-	return first + taken[class]++;
+	int first, last;
+	gm_mig_gi_ids(table, (size_t)(p - table->profiles), &first, &last);
+	return first + taken[first]++;
 }
 
 int sim_layout(const struct gm_variant *v, size_t row, size_t nth,
@@ -78,7 +80,7 @@ int sim_layout(const struct gm_variant *v, size_t row, size_t nth,
 	const uint8_t *wants = table->compute_slices == 7   ? layouts_of_7[pattern[row & 1][place]]
 			       : table->compute_slices == 4 ? layouts_of_4[pattern[row & 1][place]]
 							    : NULL;
-	int count = 0, taken[4] = { 0 };
+	int count = 0, taken[8] = { 0 };
 	uint32_t used = 0;
 	for (; wants && *wants && count < GM_SIM_INSTANCES_MAX; wants++) {
 		const struct gm_mig_profile *p = plain_profile(table, *wants);
@@ -86,7 +88,7 @@ int sim_layout(const struct gm_variant *v, size_t row, size_t nth,
 		if (start < 0)
 			continue;
 		used |= ((UINT32_C(1) << p->size) - 1) << start;
-		out[count] = (struct gm_sim_instance){ .gi_id = gi_number(p, table->placement_units, taken),
+		out[count] = (struct gm_sim_instance){ .gi_id = gi_number(table, p, taken),
 						       .profile = p,
 						       .slices = p->compute_slices,
 						       .placement_start = start,

@@ -136,6 +136,7 @@ static void test_the_watchdog_is_ours_only(void **state)
 
 	(void)snprintf(name, sizeof(name), "@gm-notify-dog-%d", (int)getpid());
 	GM_AUTO(gm_fd_close_p) int fd = supervisor(name);
+	assert_true(fd >= 0);
 	for (size_t i = 0; i < GM_LEN(rows); i++) {
 		struct gm_notify n;
 		(void)(rows[i].usec ? setenv("WATCHDOG_USEC", rows[i].usec, 1) : unsetenv("WATCHDOG_USEC"));

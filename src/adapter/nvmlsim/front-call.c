@@ -205,9 +205,9 @@ static int use_handle(struct front_call *c, const struct handle *h, unsigned fla
 	if (h->board >= c->shared->board_count || board_generation(c->shared, h->board) != h->generation)
 		return GM_NVML_ERROR_INVALID_ARGUMENT;
 	int rc = front_use_board(c, h->board);
-	if (rc && !(rc == GM_NVML_ERROR_GPU_IS_LOST && flags & FRONT_LOST_TOO))
-		return rc;
-	if (h->kind != FRONT_BOARD && (rc = use_instance(c, h)) != 0)
+	if (!rc && h->kind != FRONT_BOARD)
+		rc = use_instance(c, h);
+	if (rc)
 		return rc;
 	return front_check(c, flags);
 }
@@ -284,16 +284,27 @@ void front_fills(struct front_call *c, void *at, size_t size, bool text)
 	c->fills[c->fill_count++].text = text;
 }
 
-/* Nonsense that is the same each time: bytes that are neither small numbers nor UTF-8. A text stays ended. */
-static void spoil(const struct front_call *c)
+/* Nonsense that is the same each time: bytes that are neither small numbers nor UTF-8. */
+static void spoil(void *at, size_t size)
+{
+	unsigned char *bytes = at;
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = (unsigned char)(0xf5U - i * 29U % 61U);
+}
+
+void front_filled(const struct front_call *c, void *at, size_t size)
+{
+	if (gm_unlikely(c->garbage))
+		spoil(at, size);
+}
+
+/* A text stays ended. */
+static void spoil_outputs(const struct front_call *c)
 {
 	for (unsigned i = 0; i < c->fill_count; i++) {
-		unsigned char *at = c->fills[i].at;
-		size_t size = c->fills[i].size;
-		for (size_t k = 0; k < size; k++)
-			at[k] = (unsigned char)(0xf5U - k * 29U % 61U);
-		if (c->fills[i].text && size)
-			at[size - 1] = '\0';
+		spoil(c->fills[i].at, c->fills[i].size);
+		if (c->fills[i].text && c->fills[i].size)
+			((char *)c->fills[i].at)[c->fills[i].size - 1] = '\0';
 	}
 }
 
@@ -301,8 +312,8 @@ void front_leave(struct front_call *c)
 {
 	if (!c->entered)
 		return;
-	if (c->garbage && !c->rc)
-		spoil(c);
+	if (gm_unlikely(c->garbage) && !c->rc)
+		spoil_outputs(c);
 	nvs_world_unlock(c->world);
 	c->entered = false;
 }

@@ -130,7 +130,7 @@ static int create(struct front_call *c, unsigned number, const struct gm_nvml_pl
 	struct gm_mig_compute compute;
 	struct nvs_compute *ci = NULL;
 
-	FRONT_OUT(*c, out);
+	FRONT_OUT_HANDLE(*c, out);
 	if (!find_profile(c, number, &compute))
 		return GM_NVML_ERROR_INVALID_ARGUMENT;
 	if (where && (where->size != (uint32_t)compute.slices || where->start >= NVS_CI_MAX))
@@ -175,7 +175,7 @@ NVML(nvmlGpuInstanceGetComputeInstances, struct gm_nvml_gi *gi, unsigned number,
 NVML(nvmlGpuInstanceGetComputeInstanceById, struct gm_nvml_gi *gi, unsigned id, struct gm_nvml_ci **out)
 {
 	FRONT_GPU_INSTANCE(c, gi, FRONT_ROOT);
-	FRONT_OUT(c, out);
+	FRONT_OUT_HANDLE(c, out);
 	const struct nvs_compute *ci = nvs_ci_find(c.gi, (int)id);
 	if (!ci)
 		return GM_NVML_ERROR_NOT_FOUND;

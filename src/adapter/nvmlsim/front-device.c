@@ -76,7 +76,7 @@ static int give_board(struct front_call *c, unsigned board, struct gm_nvml_devic
 NVML(nvmlDeviceGetHandleByIndex, unsigned index, struct gm_nvml_device **out)
 {
 	FRONT_SYSTEM(c);
-	FRONT_OUT(c, out);
+	FRONT_OUT_HANDLE(c, out);
 	for (unsigned i = 0, alive = 0; i < c.shared->board_count; i++) {
 		if (!nvs_board_lost(c.world, i) && alive++ == index)
 			return give_board(&c, i, out);
@@ -87,7 +87,7 @@ NVML(nvmlDeviceGetHandleByIndex, unsigned index, struct gm_nvml_device **out)
 NVML(nvmlDeviceGetHandleByIndex_v2, unsigned index, struct gm_nvml_device **out)
 {
 	FRONT_SYSTEM(c);
-	FRONT_OUT(c, out);
+	FRONT_OUT_HANDLE(c, out);
 	if (index >= c.shared->board_count)
 		return GM_NVML_ERROR_INVALID_ARGUMENT;
 	return give_board(&c, index, out);
@@ -124,7 +124,7 @@ static int find_uuid(struct front_call *c, const char *uuid, struct gm_nvml_devi
 NVML(nvmlDeviceGetHandleByUUID, const char *uuid, struct gm_nvml_device **out)
 {
 	FRONT_SYSTEM(c);
-	FRONT_OUT(c, out);
+	FRONT_OUT_HANDLE(c, out);
 	return uuid ? find_uuid(&c, uuid, out) : GM_NVML_ERROR_INVALID_ARGUMENT;
 }
 
@@ -132,7 +132,7 @@ NVML(nvmlDeviceGetHandleByUUIDV, const struct gm_nvml_uuid_v1 *uuid, struct gm_n
 {
 	enum { ASCII = 1 };
 	FRONT_SYSTEM(c);
-	FRONT_OUT(c, out);
+	FRONT_OUT_HANDLE(c, out);
 	if (!uuid)
 		return GM_NVML_ERROR_INVALID_ARGUMENT;
 	if (uuid->version != GM_NVML_VERSION(struct gm_nvml_uuid_v1, 1))
@@ -147,7 +147,7 @@ NVML(nvmlDeviceGetHandleByUUIDV, const struct gm_nvml_uuid_v1 *uuid, struct gm_n
 NVML(nvmlDeviceGetHandleBySerial, const char *serial, struct gm_nvml_device **out)
 {
 	FRONT_SYSTEM(c);
-	FRONT_OUT(c, out);
+	FRONT_OUT_HANDLE(c, out);
 	if (!serial)
 		return GM_NVML_ERROR_INVALID_ARGUMENT;
 	for (unsigned i = 0; i < c.shared->board_count; i++) {
@@ -180,7 +180,7 @@ static int find_pci(struct front_call *c, const char *bus_id, struct gm_nvml_dev
 {
 	struct pci want, have;
 
-	FRONT_OUT(*c, out);
+	FRONT_OUT_HANDLE(*c, out);
 	if (!bus_id || !pci_read(bus_id, &want))
 		return GM_NVML_ERROR_INVALID_ARGUMENT;
 	for (unsigned i = 0; i < c->shared->board_count; i++) {

@@ -19,7 +19,7 @@ struct event_set {
 NVML(nvmlEventSetCreate, struct gm_nvml_set **out)
 {
 	FRONT_SYSTEM(c);
-	FRONT_OUT(c, out);
+	FRONT_OUT_HANDLE(c, out);
 	struct event_set *set = gm_xalloc(sizeof(*set));
 	set->seen = c.shared->events_made;
 	*out = front_object_add(FRONT_SET, set);

@@ -121,10 +121,10 @@ NVML(nvmlDeviceGetFieldValues, struct gm_nvml_device *device, int count, struct 
 	FRONT_DEVICE(c, device, 0);
 	if (count <= 0 || !values)
 		return GM_NVML_ERROR_INVALID_ARGUMENT;
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
 		answer(&c, &values[i]);
-	for (int i = 0; i < count && i < FRONT_FILLS_MAX; i++)
-		front_fills(&c, &values[i].value, sizeof(values[i].value), false);
+		front_filled(&c, &values[i].value, sizeof(values[i].value));
+	}
 	return 0;
 }
 

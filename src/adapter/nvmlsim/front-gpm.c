@@ -37,7 +37,7 @@ NVML(nvmlGpmQueryDeviceSupport, struct gm_nvml_device *device, struct gm_nvml_gp
 NVML(nvmlGpmSampleAlloc, struct gm_nvml_gpm_sample **out)
 {
 	FRONT_SYSTEM(c);
-	FRONT_OUT(c, out);
+	FRONT_OUT_HANDLE(c, out);
 	*out = front_object_add(FRONT_SAMPLE, gm_xalloc(sizeof(struct gpm_sample)));
 	return 0;
 }
@@ -216,8 +216,7 @@ NVML(nvmlGpmMetricsGet, struct gm_nvml_gpm_get *io)
 	for (uint32_t i = 0; i < io->count; i++) {
 		io->metrics[i].value = 0.0;
 		io->metrics[i].rc = (uint32_t)compute(older, newer, &io->metrics[i]);
+		front_filled(&c, &io->metrics[i].value, sizeof(io->metrics[i].value));
 	}
-	for (uint32_t i = 0; i < io->count && i < FRONT_FILLS_MAX; i++)
-		front_fills(&c, &io->metrics[i].value, sizeof(io->metrics[i].value), false);
 	return 0;
 }

@@ -36,7 +36,6 @@ enum front_flag {
 	FRONT_MIG_BOARD = 16, /* MIG-capable ones */
 	FRONT_ROOT = 32,
 	FRONT_ROOT_IN_MIG = 64, /* aggregates over slices are not everybody's to see */
-	FRONT_LOST_TOO = 128,	/* answers for a board that fell off the bus */
 };
 
 #define FRONT_NO_BOARD (-1)
@@ -84,12 +83,16 @@ void front_wait_event(struct front_call *c, uint64_t seen, int64_t ms);
 
 /* An output: refused when NULL, spoilt by the garbage fault. */
 void front_fills(struct front_call *c, void *at, size_t size, bool text);
-#define FRONT_OUT(c, pointer)                                                                                          \
+/* The same of one of many, when it is filled. */
+void front_filled(const struct front_call *c, void *at, size_t size);
+#define FRONT_OUT_SIZED(c, pointer, size)                                                                              \
 	do {                                                                                                           \
 		if (!(pointer))                                                                                        \
 			return GM_NVML_ERROR_INVALID_ARGUMENT;                                                         \
-		front_fills(&(c), (pointer), sizeof(*(pointer)), false);                                               \
+		front_fills(&(c), (pointer), (size), false);                                                           \
 	} while (0)
+#define FRONT_OUT(c, pointer) FRONT_OUT_SIZED(c, pointer, sizeof(*(pointer)))
+#define FRONT_OUT_HANDLE(c, pointer) FRONT_OUT_SIZED(c, pointer, sizeof(void *))
 /* A struct whose first member is its version word, which the caller set and gets back as it is. */
 #define FRONT_OUT_VERSION(c, pointer, type, number)                                                                    \
 	do {                                                                                                           \

@@ -43,7 +43,7 @@ NVML(nvmlDeviceGetMaxMigDeviceCount, struct gm_nvml_device *device, unsigned *ou
 NVML(nvmlDeviceGetMigDeviceHandleByIndex, struct gm_nvml_device *device, unsigned index, struct gm_nvml_device **out)
 {
 	FRONT_DEVICE(c, device, FRONT_MIG_BOARD);
-	FRONT_OUT(c, out);
+	FRONT_OUT_HANDLE(c, out);
 	if (index >= front_mig_max(&c))
 		return GM_NVML_ERROR_INVALID_ARGUMENT;
 	for (size_t k = 0; k < (size_t)NVS_GI_MAX * NVS_CI_MAX && c.state->mig_current; k++) {
@@ -68,7 +68,7 @@ NVML(nvmlDeviceIsMigDeviceHandle, struct gm_nvml_device *device, unsigned *out)
 NVML(nvmlDeviceGetDeviceHandleFromMigDeviceHandle, struct gm_nvml_device *mig, struct gm_nvml_device **out)
 {
 	FRONT_DEVICE(c, mig, FRONT_MIG_ONLY);
-	FRONT_OUT(c, out);
+	FRONT_OUT_HANDLE(c, out);
 	*out = front_board_handle(&c, (unsigned)c.board);
 	return 0;
 }
@@ -317,7 +317,7 @@ static int create(struct front_call *c, unsigned id, const struct gm_nvml_placem
 	struct nvs_gi *gi = NULL;
 	size_t profile = 0;
 
-	FRONT_OUT(*c, out);
+	FRONT_OUT_HANDLE(*c, out);
 	int rc = profile_index(c, id, &profile);
 	if (rc)
 		return rc;
@@ -366,7 +366,7 @@ NVML(nvmlDeviceGetGpuInstances, struct gm_nvml_device *device, unsigned id, stru
 NVML(nvmlDeviceGetGpuInstanceById, struct gm_nvml_device *device, unsigned id, struct gm_nvml_gi **out)
 {
 	FRONT_DEVICE(c, device, FRONT_IN_MIG | FRONT_ROOT);
-	FRONT_OUT(c, out);
+	FRONT_OUT_HANDLE(c, out);
 	const struct nvs_gi *gi = nvs_gi_find(c.shared, (unsigned)c.board, (int)id);
 	if (!gi)
 		return GM_NVML_ERROR_NOT_FOUND;

@@ -51,8 +51,8 @@ static int list(struct front_call *c, unsigned kind, size_t record, unsigned *io
 	*io_count = need;
 	if (room < need)
 		return GM_NVML_ERROR_INSUFFICIENT_SIZE;
-	if (need && !out)
-		return GM_NVML_ERROR_INVALID_ARGUMENT;
+	if (!out)
+		return need ? GM_NVML_ERROR_INVALID_ARGUMENT : 0;
 	for (uint32_t i = 0; i < c->shared->process_count; i++) {
 		const struct nvs_process *p = &c->shared->processes[i];
 		if (shown(c, p, kind))

@@ -5,7 +5,7 @@
 
 /* What each kind of board answers, and what it does not have. */
 
-enum what {
+enum question {
 	SERIAL,
 	ECC_MODE,
 	REMAPPED,
@@ -18,9 +18,9 @@ enum what {
 	GPM,
 	MIG_MODE,
 	FABRIC,
-	WHATS
+	QUESTIONS
 };
-static const char *const what_names[WHATS] = {
+static const char *const question_names[QUESTIONS] = {
 	"serial", "ECC mode",		"remapped rows", "retired pages",
 	"energy", "memory temperature", "margin",	 "maximum as threshold",
 	"fan",	  "profiling",		"MIG mode",	 "fabric",
@@ -38,7 +38,7 @@ static uint32_t field_rc(device d, uint32_t id, uint32_t scope, uint64_t *out)
 	return u32_at(f, 28);
 }
 
-static int ask(device d, enum what what)
+static int ask(device d, enum question what)
 {
 	unsigned char bytes[128] = { 0 };
 	unsigned a, b, c, e;
@@ -72,7 +72,7 @@ static int ask(device d, enum what what)
 	case FABRIC:
 		put_u32(bytes, 0, 0x03000028);
 		return NV(nvmlDeviceGetGpuFabricInfoV, device, void *)(d, bytes);
-	case WHATS:
+	case QUESTIONS:
 		break;
 	}
 	return -1;
@@ -83,7 +83,7 @@ static int ask(device d, enum what what)
 static const struct kind {
 	const char *variant;
 	unsigned architecture, links;
-	int answers[WHATS];
+	int answers[QUESTIONS];
 } kinds[] = {
 	/*                               serial ECC rows pages energy memT margin max fan GPM MIG fabric */
 	{ "P100", 4, 0, { Y, N, N, N, N, Y, N, Y, N, N, N, N } },
@@ -122,10 +122,10 @@ static void test_boards_answer_by_their_kind(void **state)
 		assert_int_equal(architecture, k->architecture);
 		if (links_of(d) != k->links)
 			fail_msg("%s: %u links, not %u", k->variant, links_of(d), k->links);
-		for (int w = 0; w < WHATS; w++) {
-			int rc = ask(d, (enum what)w);
+		for (int w = 0; w < QUESTIONS; w++) {
+			int rc = ask(d, (enum question)w);
 			if (rc != k->answers[w])
-				fail_msg("%s: %s: %d, not %d", k->variant, what_names[w], rc, k->answers[w]);
+				fail_msg("%s: %s: %d, not %d", k->variant, question_names[w], rc, k->answers[w]);
 		}
 	}
 }

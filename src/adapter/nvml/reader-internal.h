@@ -140,12 +140,13 @@ struct gm_nvml_reader {
 #define GM_READER_CALL(reader_, member, ...)                                                                           \
 	({                                                                                                             \
 		struct gm_nvml_reader *gm_reader_ = (reader_);                                                         \
-		gm_reader_->fatal ? gm_reader_->fatal                                                                  \
-				  : gm_reader_note(gm_reader_, GM_NVML_CALL(gm_reader_->lib, gm_reader_->probe,        \
-									    member, __VA_ARGS__));                     \
+		gm_reader_->fatal                                                                                      \
+			? gm_reader_->fatal                                                                            \
+			: gm_reader_note(gm_reader_, GM_NVML_SYMBOL_##member,                                          \
+					 GM_NVML_CALL(gm_reader_->lib, gm_reader_->probe, member, __VA_ARGS__));       \
 	})
 /* Remembers what the answer means for the round, and gives it back. */
-int gm_reader_note(struct gm_nvml_reader *r, int rc);
+int gm_reader_note(struct gm_nvml_reader *r, enum gm_nvml_symbol symbol, int rc);
 
 /* reader-facts.c. The board's handle is there. */
 void gm_reader_facts(struct gm_nvml_reader *r);

@@ -113,15 +113,24 @@ static int ask_details(struct gm_nvml_reader *r, struct gm_nvml_device *d, uint3
 	return rc;
 }
 
+/* Both names of a call: R535.98 took _v3 away again, and a library may have it and say that its driver has not. */
+#define ASK_LIST(r, d, count, kind)                                                                                    \
+	({                                                                                                             \
+		int gm_list_rc_ = GM_READER_CALL(r, kind##_v3, d, count, (r)->process_buffer);                         \
+		gm_list_rc_ == GM_NVML_ERROR_FUNCTION_NOT_FOUND                                                        \
+			? GM_READER_CALL(r, kind##_v2, d, count, (r)->process_buffer)                                  \
+			: gm_list_rc_;                                                                                 \
+	})
+
 static int ask_list(struct gm_nvml_reader *r, struct gm_nvml_device *d, uint32_t mode, uint32_t *count)
 {
 	switch (mode) {
 	case GM_NVML_PROCESS_COMPUTE:
-		return GM_READER_CALL(r, compute_v3, d, count, r->process_buffer);
+		return ASK_LIST(r, d, count, compute);
 	case GM_NVML_PROCESS_GRAPHICS:
-		return GM_READER_CALL(r, graphics_v3, d, count, r->process_buffer);
+		return ASK_LIST(r, d, count, graphics);
 	default:
-		return GM_READER_CALL(r, mps_v3, d, count, r->process_buffer);
+		return ASK_LIST(r, d, count, mps);
 	}
 }
 

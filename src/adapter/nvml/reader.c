@@ -27,10 +27,30 @@ void gm_nvml_reader_free(struct gm_nvml_reader *r)
 	free(r);
 }
 
-int gm_reader_note(struct gm_nvml_reader *r, int rc)
+/* Answers that are no sign of life: of the library, not of the board; or by heart. */
+static bool is_of_library(enum gm_nvml_symbol symbol)
+{
+	switch ((int)symbol) {
+	case GM_NVML_SYMBOL_count:
+	case GM_NVML_SYMBOL_by_index:
+	case GM_NVML_SYMBOL_by_uuid:
+	case GM_NVML_SYMBOL_uuid:
+	case GM_NVML_SYMBOL_driver_version:
+	case GM_NVML_SYMBOL_nvml_version:
+	case GM_NVML_SYMBOL_cuda_version:
+	case GM_NVML_SYMBOL_process_name:
+	case GM_NVML_SYMBOL_gpm_alloc:
+	case GM_NVML_SYMBOL_gpm_metrics:
+	case GM_NVML_SYMBOL_gpm_free:
+		return true;
+	}
+	return false;
+}
+
+int gm_reader_note(struct gm_nvml_reader *r, enum gm_nvml_symbol symbol, int rc)
 {
 	if (rc == GM_NVML_SUCCESS)
-		r->has_answered = true;
+		r->has_answered |= !is_of_library(symbol);
 	else if (rc == GM_NVML_ERROR_GPU_IS_LOST || gm_nvml_is_driver_gone(rc))
 		r->fatal = rc;
 	else if (!gm_nvml_is_unsupported(rc))
@@ -146,18 +166,28 @@ static void read_board(struct gm_nvml_reader *r, struct gm_reading *out)
 	gm_reader_processes(r, out);
 }
 
+static int read_once(struct gm_nvml_reader *r, struct gm_reading *out)
+{
+	r->fatal = r->last_error = 0;
+	r->has_answered = false;
+	out->sample = (struct gm_sample){ .at_ms = r->now_ms };
+	int rc = take_handle(r);
+	if (rc != GM_NVML_SUCCESS)
+		return rc;
+	read_board(r, out);
+	return r->fatal ? r->fatal : r->has_answered ? 0 : r->last_error;
+}
+
 int gm_nvml_read(struct gm_nvml_reader *r, int64_t now_ms, int64_t mono_ms, struct gm_reading *out)
 {
 	r->now_ms = now_ms;
 	r->mono_ms = mono_ms;
-	r->fatal = r->last_error = 0;
-	r->has_answered = false;
-	out->sample = (struct gm_sample){ .at_ms = now_ms };
-	int rc = take_handle(r);
-	if (rc == GM_NVML_SUCCESS) {
-		r->has_answered = false; /* a handle is no sign of life */
-		read_board(r, out);
-		rc = r->fatal ? r->fatal : r->has_answered ? 0 : r->last_error;
+	bool is_handle_old = r->device != NULL;
+	int rc = read_once(r, out);
+	/* A switch of the MIG mode or a reset made the handle stale: that costs no round. */
+	if (rc == GM_NVML_ERROR_INVALID_ARGUMENT && is_handle_old) {
+		forget(r);
+		rc = read_once(r, out);
 	}
 	out->rc = rc;
 	if (rc != GM_NVML_SUCCESS) {

@@ -77,15 +77,19 @@
 	X(opt, pcie_replay, int(struct gm_nvml_device *, uint32_t *), "nvmlDeviceGetPcieReplayCounter")                \
 	/* blocks 20 ms */                                                                                             \
 	X(opt, pcie_throughput, int(struct gm_nvml_device *, uint32_t, uint32_t *), "nvmlDeviceGetPcieThroughput")     \
-	/* processes: behind _v3 are two record sizes, see reader-processes.c */                                       \
+	/* processes: behind _v3 are two record sizes, see reader-processes.c; and some drivers lack it */             \
 	X(opt, process_details, int(struct gm_nvml_device *, struct gm_nvml_process_detail_list_v1 *),                 \
 	  "nvmlDeviceGetRunningProcessDetailList")                                                                     \
 	X(opt, compute_v3, int(struct gm_nvml_device *, uint32_t *, void *),                                           \
-	  "nvmlDeviceGetComputeRunningProcesses_v3|nvmlDeviceGetComputeRunningProcesses_v2")                           \
+	  "nvmlDeviceGetComputeRunningProcesses_v3")                                                                   \
+	X(opt, compute_v2, int(struct gm_nvml_device *, uint32_t *, void *),                                           \
+	  "nvmlDeviceGetComputeRunningProcesses_v2")                                                                   \
 	X(opt, graphics_v3, int(struct gm_nvml_device *, uint32_t *, void *),                                          \
-	  "nvmlDeviceGetGraphicsRunningProcesses_v3|nvmlDeviceGetGraphicsRunningProcesses_v2")                         \
-	X(opt, mps_v3, int(struct gm_nvml_device *, uint32_t *, void *),                                               \
-	  "nvmlDeviceGetMPSComputeRunningProcesses_v3|nvmlDeviceGetMPSComputeRunningProcesses_v2")                     \
+	  "nvmlDeviceGetGraphicsRunningProcesses_v3")                                                                  \
+	X(opt, graphics_v2, int(struct gm_nvml_device *, uint32_t *, void *),                                          \
+	  "nvmlDeviceGetGraphicsRunningProcesses_v2")                                                                  \
+	X(opt, mps_v3, int(struct gm_nvml_device *, uint32_t *, void *), "nvmlDeviceGetMPSComputeRunningProcesses_v3") \
+	X(opt, mps_v2, int(struct gm_nvml_device *, uint32_t *, void *), "nvmlDeviceGetMPSComputeRunningProcesses_v2") \
 	/* events: without _v2 the last two members stay as the caller set them */                                     \
 	X(opt, events_supported, int(struct gm_nvml_device *, uint64_t *), "nvmlDeviceGetSupportedEventTypes")         \
 	X(opt, events_create, int(struct gm_nvml_set **), "nvmlEventSetCreate")                                        \

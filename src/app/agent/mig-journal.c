@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "base/alloc.h"
 #include "base/parse.h"
 
 /* A change of all boards is about 60 KB; what is longer is not ours. */
@@ -231,9 +232,12 @@ static int take_past(const char *dir, struct gm_mig_journal *j, struct gm_mig_pa
 int gm_mig_journal_open(const char *dir, struct gm_mig_journal *out, struct gm_mig_past *out_past, struct gm_err *err)
 {
 	struct gm_mig_journal j = GM_MIG_JOURNAL_NONE;
-	struct gm_mig_past *past = out_past ? out_past : calloc(1, sizeof(*past));
-	int rc = past ? make_folder(dir, err) : gm_fail(err, GM_ERR_NO_MEMORY, "no memory for the journal");
+	struct gm_mig_past *past = out_past ? out_past : gm_try_alloc(sizeof(*past));
+	int rc;
 
+	if (!past)
+		return gm_fail(err, GM_ERR_NO_MEMORY, "no memory for the journal");
+	rc = make_folder(dir, err);
 	if (rc == 0)
 		rc = open_in(dir, "mig-lock", &j.lock_fd, err);
 	if (rc == 0 && flock(j.lock_fd, LOCK_EX | LOCK_NB) != 0)
@@ -303,16 +307,19 @@ int gm_mig_journal_begin(struct gm_mig_journal *j, const struct gm_mig_job *job,
 	int rc;
 
 	gm_buf_addf(&body, "begin %s %s %d %d", job->id, gm_mig_kind_name(job->kind), job->remove_unused, job->keep);
-	gm_mig_line_add(&text, ++n, gm_buf_str(&body));
+	n++;
+	gm_mig_line_add(&text, n, gm_buf_str(&body));
 	for (uint32_t i = 0; i < job->count; i++) {
 		gm_buf_reset(&body);
 		gm_buf_addf(&body, "board %s %d ", job->changes[i].uuid, job->changes[i].resets);
 		gm_mig_state_print(&job->changes[i].before, &body);
 		gm_buf_add_char(&body, ' ');
 		gm_mig_state_print(&job->changes[i].wanted, &body);
-		gm_mig_line_add(&text, ++n, gm_buf_str(&body));
+		n++;
+		gm_mig_line_add(&text, n, gm_buf_str(&body));
 	}
-	gm_mig_line_add(&text, ++n, GM_STR("go"));
+	n++;
+	gm_mig_line_add(&text, n, GM_STR("go"));
 	text.failed |= body.failed;
 	/* The old content is of a change that has ended: to lose it is no harm. */
 	if (ftruncate(j->fd, 0) != 0 || lseek(j->fd, 0, SEEK_SET) < 0)

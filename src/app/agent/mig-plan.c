@@ -191,7 +191,7 @@ static int check_switch(struct planner *p, const struct gm_mig_board *b, int at)
 static void add_change(struct planner *p, const struct gm_mig_board *b, const struct gm_mig_state *wanted)
 {
 	struct gm_mig_change c = { .on_now = b->on, .wanted = *wanted };
-	struct gm_mig_step steps[GM_MIG_STEPS_MAX];
+	struct gm_mig_step steps[GM_MIG_STEPS_MAX] = { 0 };
 	size_t count;
 
 	(void)gm_str_copy(gm_str(b->reading->facts.uuid), c.uuid, sizeof(c.uuid));
@@ -211,7 +211,7 @@ static int plan_board(struct planner *p, const struct gm_mig_board_request *ask)
 {
 	struct gm_mig_layout wanted = { 0 };
 	struct gm_mig_state state = { 0 };
-	struct gm_mig_board b;
+	struct gm_mig_board b = { 0 };
 	int at = gm_mig_view_find(p->view, ask->uuid), rc;
 
 	if (at < 0)

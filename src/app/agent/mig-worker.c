@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "app/agent/mig-carry.h"
+#include "base/alloc.h"
 #include "base/clock.h"
 
 static int driver_instances(void *ctx, const char *uuid,
@@ -69,11 +70,20 @@ static int check_past(const struct gm_mig_job *job, const struct gm_mig_past *pa
 	return 0;
 }
 
-/*
- * Nobody watches agent_gone_fd: a change that was begun is better ended than left half way, and the lock keeps the next
- * agent away until then.
- */
-int gm_mig_worker_run(struct gm_mig_job *job, int agent_gone_fd)
+static int init(const struct gm_nvml *lib, struct gm_nvml_probe *probe, struct gm_err *err)
+{
+	int nvml;
+
+	probe->enter(probe->ctx, GM_NVML_SYMBOL_init);
+	nvml = lib->init();
+	probe->leave(probe->ctx, GM_NVML_SYMBOL_init, nvml);
+	if (nvml)
+		return gm_fail(err, GM_ERR_UNAVAILABLE, "the driver does not answer: %s", gm_nvml_result_name(nvml));
+	return 0;
+}
+
+static int work(struct gm_mig_job *job, struct gm_mig_journal *journal, const struct gm_mig_past *past,
+		struct gm_err *err)
 {
 	struct gm_nvml_probe probe = { .ctx = job, .enter = enter_call, .leave = leave_call };
 	struct gm_nvml lib;
@@ -83,33 +93,40 @@ int gm_mig_worker_run(struct gm_mig_job *job, int agent_gone_fd)
 					      .set_mode = driver_set_mode,
 					      .create = driver_create,
 					      .destroy = driver_destroy };
+	int rc = gm_nvml_open(job->library[0] ? job->library : NULL, &lib, err);
+
+	if (rc)
+		return rc;
+	rc = init(&lib, &probe, err);
+	if (rc == 0) {
+		gm_mig_carry_out(&driver, journal, past, job);
+		(void)lib.shutdown();
+	}
+	gm_nvml_close(&lib);
+	return rc;
+}
+
+/*
+ * Nobody watches agent_gone_fd: a change that was begun is better ended than left half way, and the lock keeps the next
+ * agent away until then.
+ */
+int gm_mig_worker_run(struct gm_mig_job *job, int agent_gone_fd)
+{
 	struct gm_mig_journal journal = GM_MIG_JOURNAL_NONE;
-	struct gm_mig_past *past = calloc(1, sizeof(*past));
+	struct gm_mig_past *past = gm_try_alloc(sizeof(*past));
 	struct gm_err err = { 0 };
-	int rc = past ? gm_mig_journal_open(job->state_dir, &journal, past, &err)
-		      : gm_fail(&err, GM_ERR_NO_MEMORY, "no memory for the journal");
+	int rc;
 
 	(void)agent_gone_fd;
+	if (!past) {
+		(void)gm_fail(&err, GM_ERR_NO_MEMORY, "no memory for the journal");
+		return refuse(job, &err);
+	}
+	rc = gm_mig_journal_open(job->state_dir, &journal, past, &err);
 	if (rc == 0)
 		rc = check_past(job, past, &err);
 	if (rc == 0)
-		rc = gm_nvml_open(job->library[0] ? job->library : NULL, &lib, &err);
-	if (rc == 0) {
-		int nvml;
-
-		atomic_store(&job->call_began_ns, (uint64_t)gm_clock_mono_ns());
-		atomic_store(&job->in_call, GM_NVML_SYMBOL_init + 1);
-		nvml = lib.init();
-		atomic_store(&job->in_call, 0);
-		if (nvml)
-			rc = gm_fail(&err, GM_ERR_UNAVAILABLE, "the driver does not answer: %s",
-				     gm_nvml_result_name(nvml));
-		if (rc == 0) {
-			gm_mig_carry_out(&driver, &journal, past, job);
-			(void)lib.shutdown();
-		}
-		gm_nvml_close(&lib);
-	}
+		rc = work(job, &journal, past, &err);
 	if (rc)
 		rc = refuse(job, &err);
 	gm_mig_journal_close(&journal);

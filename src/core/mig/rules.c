@@ -4,7 +4,7 @@
 #include <assert.h>
 
 /*
- * Media engines (decoders, encoders, JPEG, OFA) are dealt out by the kind of a profile, which NVML's enum tells: a board
+ * Media engines (decoders, encoders, JPEG, OFA) are dealt out by the kind of a profile, told by NVML's enum. A board
  * has one OFA, that "+me" and "+me.all" take; "+me.all" takes all the rest too, so that only "-me" may stand beside it.
  * Counting the engines that drivers print gives the same (a test walks all boards), but their numbers differ between
  * drivers and are not known for some boards.

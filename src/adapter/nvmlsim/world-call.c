@@ -71,7 +71,7 @@ static bool names(const char *fault, const char *function)
 		return gm_str_starts(called, gm_str_n(f.p, f.n - 1));
 	if (gm_str_eq(f, called))
 		return true;
-	return base_length(f) == f.n && gm_str_eq(f, gm_str_n(called.p, base_length(called)));
+	return base_length(f) == f.n && base_length(called) == f.n && strncmp(fault, function, f.n) == 0;
 }
 
 static bool blocks(enum nvs_does does)

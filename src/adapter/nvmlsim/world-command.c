@@ -74,19 +74,21 @@ static void note(struct call *c, unsigned board)
 static int run_show(struct call *c)
 {
 	const char *format = value_of(c, "format");
+	if (format && strcmp(format, "-o") == 0)
+		format = value_of(c, "name");
 	if (!format)
 		nvs_show_text(c->w, c->out);
 	else if (strcmp(format, "json") == 0)
 		nvs_show_json(c->w, c->out);
 	else
-		return wrong(c, "show, or show json");
+		return wrong(c, "show, or show -o json");
 	return 0;
 }
 
 static int run_fault(struct call *c)
 {
 	struct nvs_fault_row row = { .gpu = -1 };
-	uint32_t id;
+	uint32_t id = 0;
 	int rc = nvs_row_read(&nvs_fault_rows, &c->map, &row, c->err);
 	if (rc == 0)
 		rc = nvs_fault_add(c->s, &row, &id, c->err);
@@ -208,7 +210,7 @@ static int run_mismatch(struct call *c)
 
 static int run_privileged(struct call *c)
 {
-	bool on;
+	bool on = false;
 	int rc = switch_of(c, &on);
 	if (rc == 0)
 		c->s->unprivileged = !on;
@@ -217,8 +219,8 @@ static int run_privileged(struct call *c)
 
 static int run_mig(struct call *c)
 {
-	bool on;
-	int activation, board = board_of(c);
+	bool on = false;
+	int activation = 0, board = board_of(c);
 	if (board < 0)
 		return board;
 	int rc = switch_of(c, &on);
@@ -406,7 +408,7 @@ static const struct command commands[] = {
 	  "resets a GPU: instances end, a pending mode settles",
 	  { "gpu", "how" },
 	  run_reset_gpu },
-	{ "show", "[json]", "the world as it is", { "format" }, run_show },
+	{ "show", "[-o json]", "the world as it is", { "format", "name" }, run_show },
 	{ "unload-driver", "", "the driver is gone: instances end", { 0 }, run_unload },
 	{ "xid", "GPU CODE", "an XID is counted and reported", { "gpu", "code" }, run_xid },
 };

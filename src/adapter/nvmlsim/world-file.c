@@ -80,13 +80,13 @@ static int open_existing(const char *path, struct nvs_file **out, struct gm_err 
 {
 	GM_AUTO(gm_fd_close_p) int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
-	struct nvs_file *f;
+	struct nvs_file *f = NULL;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return gm_fail_errno(err, errno, "%s", path);
 	if (!S_ISREG(st.st_mode) || st.st_size != (off_t)sizeof(*f))
 		return gm_fail(err, GM_ERR_CORRUPT, "%s: not a world of this version; remove it", path);
 	int rc = map(fd, path, &f, err);
-	if (rc < 0)
+	if (rc < 0 || !f)
 		return rc;
 	if (f->magic != NVS_FILE_MAGIC || f->version != NVS_FILE_VERSION || f->size != sizeof(*f)) {
 		nvs_file_unmap(f);
@@ -111,7 +111,7 @@ static int make_new(const char *path, int (*begin)(void *ctx, struct nvs_file *f
 		return gm_fail_errno(err, errno, "%s: cannot be made", path);
 	int rc = ftruncate(fd, (off_t)sizeof(*f)) < 0 ? gm_fail_errno(err, errno, "%s: cannot be made", path)
 						      : map(fd, path, &f, err);
-	if (rc == 0) {
+	if (rc == 0 && f) {
 		begin_file(f);
 		rc = begin(ctx, f, err);
 	}

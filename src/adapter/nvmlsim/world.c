@@ -13,17 +13,20 @@
 
 /* All that are open here: what a forked child has to begin anew. */
 static pthread_mutex_t worlds_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct nvs_world *worlds; /* guarded by worlds_lock */
+static struct nvs_world *worlds;			    /* guarded by worlds_lock */
+static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER; /* taken before worlds_lock */
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
 static void before_fork(void)
 {
+	(void)pthread_mutex_lock(&opening);
 	(void)pthread_mutex_lock(&worlds_lock);
 }
 
 static void after_fork_parent(void)
 {
 	(void)pthread_mutex_unlock(&worlds_lock);
+	(void)pthread_mutex_unlock(&opening);
 }
 
 /* Another thread of the parent may have been amid a step, or blocked with the library's lock. */
@@ -35,6 +38,7 @@ static void after_fork_child(void)
 		w->attached = 0;
 	}
 	(void)pthread_mutex_unlock(&worlds_lock);
+	(void)pthread_mutex_unlock(&opening);
 }
 
 static void watch_forks(void)
@@ -325,7 +329,7 @@ static int open_any(struct gm_str text, const char *name, const char *state, boo
 {
 	GM_AUTO(nvs_world_close_p) struct nvs_world *w = world_new();
 	struct beginning b = { w, text, name };
-	bool begun;
+	bool begun = false;
 	int rc = nvs_scenario_parse(text, name, &w->scenario, err);
 	if (rc == 0)
 		rc = open_file(&b, state, &begun, err);
@@ -374,14 +378,13 @@ int nvs_world_reset_at(const char *scenario, const char *state, struct gm_err *e
 
 int nvs_world_open(struct nvs_world **out, struct gm_err *err)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static struct nvs_world *world; /* guarded by lock */
-	(void)pthread_mutex_lock(&lock);
+	static struct nvs_world *world; /* guarded by opening */
+	(void)pthread_mutex_lock(&opening);
 	const char *scenario = getenv("NVML_SIM_SCENARIO"), *state = getenv("NVML_SIM_STATE");
 	int rc = world ? 0 : open_path(scenario && *scenario ? scenario : NULL, state, false, &world, err);
 	if (rc == 0)
 		*out = world;
-	(void)pthread_mutex_unlock(&lock);
+	(void)pthread_mutex_unlock(&opening);
 	return rc;
 }
 

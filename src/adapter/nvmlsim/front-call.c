@@ -402,8 +402,22 @@ static int init_locked(const char *function, unsigned flags)
 	return rc;
 }
 
+/* Who was initialising in another thread of the parent is not there any more. */
+static void forget_other_threads(void)
+{
+	(void)pthread_mutex_init(&library.mu, NULL);
+}
+
+static void watch_forks(void)
+{
+	(void)pthread_atfork(NULL, NULL, forget_other_threads);
+}
+
 static int init(const char *function, unsigned flags)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, watch_forks);
 	if (flags & ~(unsigned)(GM_NVML_INIT_NO_GPUS | GM_NVML_INIT_NO_ATTACH | GM_NVML_INIT_FORCE))
 		return GM_NVML_ERROR_INVALID_ARGUMENT;
 	(void)pthread_mutex_lock(&library.mu);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
 #include <pthread.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "front-testing.h"
@@ -220,6 +221,42 @@ static void test_profiling_of_a_whole_board_has_its_links(void **state)
 	IS(UNSUPPORTED, NV(nvmlGpmSampleGet, device, void *)(board(0), older));
 }
 
+static void *init_forever(void *arg)
+{
+	int (*init)(void) = (int (*)(void))(uintptr_t)dlsym(bench.library, "nvmlInit_v2");
+	*(int *)arg = init();
+	return NULL;
+}
+
+/* One thread of the parent is stuck in an initialisation: its child is not. */
+static void test_a_forked_child_does_not_inherit_who_is_stuck(void **state)
+{
+	(void)state;
+	pthread_t thread;
+	unsigned n = 0;
+	int rc = -1, status = -1;
+	begin("gpus: 3");
+	command("fault nvmlInit_v2 block times=1");
+	assert_int_equal(pthread_create(&thread, NULL, init_forever, &rc), 0);
+	for (int blocked = 0; !blocked;) { /* until it stands there */
+		struct nvs_shared *s = nvs_world_lock(bench.control);
+		blocked = s->calls[0].blocked == 1;
+		nvs_world_unlock(bench.control);
+	}
+	(void)fflush(NULL);
+	pid_t pid = fork();
+	if (pid == 0) {
+		(void)alarm(20);
+		_exit(NV(nvmlInit_v2, void)() == OK && NV(nvmlDeviceGetCount_v2, unsigned *)(&n) == OK && n == 3 ? 0
+														 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	command("clear all");
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(rc, OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +267,7 @@ int main(void)
 		cmocka_unit_test(test_a_changed_layout_is_an_event),
 		cmocka_unit_test(test_profiling_tells_of_the_slice),
 		cmocka_unit_test(test_profiling_of_a_whole_board_has_its_links),
+		cmocka_unit_test(test_a_forked_child_does_not_inherit_who_is_stuck),
 	};
 	return cmocka_run_group_tests(tests, bench_open, bench_close);
 }

@@ -482,7 +482,9 @@ void gm_mig_manager_tick(struct gm_mig_manager *m, const struct gm_agent_view *v
 	/* In the very turn that it becomes idle: nobody is told "ready" before the layouts were compared. */
 	if (m->phase == GM_MIG_PHASE_IDLE)
 		gm_mig_manager_watch(m);
-	answer_asks(m);
+	/* What is asked while the last change is still being read waits the moment. */
+	if (m->phase != GM_MIG_PHASE_SETTLING)
+		answer_asks(m);
 }
 
 bool gm_mig_manager_ready(const struct gm_mig_manager *m, const char **out_why)
@@ -541,7 +543,9 @@ static int wait_answer(struct gm_mig_manager *m, struct gm_mig_ask *ask, struct 
 	}
 	(void)pthread_mutex_unlock(&m->mu);
 	if (late)
-		return gm_fail(err, GM_ERR_DEADLINE, "the agent's main loop did not take the request within %d s",
+		return gm_fail(err, GM_ERR_DEADLINE,
+			       "the request was not taken within %d s: the main loop is busy, or the last change is "
+			       "still being read",
 			       ASK_LIMIT_S);
 	if (ask->rc && err)
 		*err = ask->err;

@@ -60,19 +60,20 @@ static bool check_wanted(struct gm_mig_manager *m, struct gm_mig_wanted_board *w
 	}
 	if (w->yielded)
 		return false;
+	/* Gone while nobody looked: lost, not taken away. Whether it is true the worker sees for itself. */
+	if (w->interrupted && b.known && b.layout.count == 0 && w->state.on) {
+		memcpy(out->uuid, w->uuid, sizeof(out->uuid));
+		out->resets = !b.on && ab->reading.facts.mig_resetless != 1;
+		return true;
+	}
 	if (w->differs_at_sample == 0)
 		w->differs_at_sample = ab->samples ? ab->samples : 1;
 	if (ab->samples < w->differs_at_sample + DIFFERS_AFTER_SAMPLES) {
 		gm_mig_manager_not_ready(m, "%s: its MIG layout is not the wanted one", w->uuid);
 		return false;
 	}
-	if (!w->interrupted || b.layout.count > 0 || !w->state.on) {
-		yield_board(m, w);
-		return false;
-	}
-	memcpy(out->uuid, w->uuid, sizeof(out->uuid));
-	out->resets = !b.on && ab->reading.facts.mig_resetless != 1;
-	return true;
+	yield_board(m, w);
+	return false;
 }
 
 static void restore(struct gm_mig_manager *m, const struct gm_mig_change *changes, uint32_t count)

@@ -266,6 +266,32 @@ static void test_apply_is_carried_out_and_kept(void **state)
 	rig_fini(&r);
 }
 
+static void test_requests_wait_until_the_last_change_is_read(void **state)
+{
+	struct rig r;
+	struct asking a = { .r = &r,
+			    .body = "{\"devices\":[{\"uuid\":\"GPU-x\",\"stateHash\":\"0123456789abcdef\","
+				    "\"layout\":[]}]}" };
+	struct pollfd wake = { .events = POLLIN };
+	pthread_t thread;
+
+	(void)state;
+	rig_init(&r, "H100_SXM5_80GB", true, "");
+	turns(&r, 2);
+	assert_int_equal(apply(&r, SLICE("3g.40gb", 4), "", NULL, NULL), 0);
+	work(&r, 0);
+	assert_int_equal(pthread_create(&thread, NULL, ask_thread, &a), 0);
+	wake.fd = gm_mig_manager_fd(r.m);
+	assert_int_equal(poll(&wake, 1, 5000), 1);
+	gm_mig_manager_tick(r.m, r.view, &r.holders);
+	turn(&r);
+	assert_false(atomic_load(&a.over));
+	turns(&r, 2);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(a.rc, GM_ERR_NOT_FOUND);
+	rig_fini(&r);
+}
+
 static void test_dry_run_says_what_would_be_done_and_does_nothing(void **state)
 {
 	GM_AUTO(gm_buf_fini_p) struct gm_buf out = { 0 };
@@ -594,6 +620,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_apply_is_carried_out_and_kept),
+		cmocka_unit_test(test_requests_wait_until_the_last_change_is_read),
 		cmocka_unit_test(test_dry_run_says_what_would_be_done_and_does_nothing),
 		cmocka_unit_test(test_lost_layouts_are_made_again_before_ready),
 		cmocka_unit_test(test_a_restore_that_fails_is_tried_again_later),

@@ -18,7 +18,7 @@ static void run_commands(struct gm_str text)
 	struct gm_str line;
 	if (!w && nvs_world_open_text(gm_str(prepared), "prepared", NULL, &w, NULL) < 0)
 		abort();
-	nvs_robust_lock(&w->file->lock);
+	nvs_file_lock(w->file);
 	if (nvs_restart(w, NULL) < 0)
 		abort();
 	nvs_world_unlock(w);

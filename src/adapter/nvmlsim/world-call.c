@@ -118,7 +118,7 @@ static void wait_for_release(struct nvs_world *w, struct nvs_call_fault *f, uint
 {
 	int64_t until = gm_mono_ms(w->clock) + value_ms;
 	for (;;) {
-		nvs_robust_lock(&w->file->lock);
+		nvs_file_lock(w->file);
 		uint32_t word = atomic_load(&w->file->fault_word);
 		int64_t now = nvs_time(w), left = value_ms ? until - gm_mono_ms(w->clock) : -1;
 		bool free_to_go = !f->alive || f->id != id || (f->until_ms && now >= f->until_ms);
@@ -147,7 +147,7 @@ static int carry_out(struct nvs_world *w, struct nvs_call_fault *f, const struct
 		(void)pthread_mutex_unlock(&w->library);
 		return 0;
 	case NVS_DOES_BLOCK_DRIVER:
-		nvs_robust_lock(&w->file->driver);
+		(void)nvs_robust_lock(&w->file->driver);
 		wait_for_release(w, f, as->id, as->value);
 		(void)pthread_mutex_unlock(&w->file->driver);
 		return 0;
@@ -169,11 +169,11 @@ int nvs_call_begin(struct nvs_world *w, const char *function, int board)
 	struct nvs_call_fault as = { 0 };
 	(void)pthread_mutex_lock(&w->library);
 	(void)pthread_mutex_unlock(&w->library);
-	nvs_robust_lock(&w->file->driver);
+	(void)nvs_robust_lock(&w->file->driver);
 	(void)pthread_mutex_unlock(&w->file->driver);
 	if (gm_likely(!atomic_load(&w->file->fault_count)))
 		return 0;
-	nvs_robust_lock(&w->file->lock);
+	nvs_file_lock(w->file);
 	struct nvs_call_fault *f = find(w, function, board);
 	if (f) {
 		f->used++;

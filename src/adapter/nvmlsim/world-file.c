@@ -23,10 +23,18 @@ static void robust_init(pthread_mutex_t *m)
 	(void)pthread_mutexattr_destroy(&attr);
 }
 
-void nvs_robust_lock(pthread_mutex_t *m)
+bool nvs_robust_lock(pthread_mutex_t *m)
 {
-	if (pthread_mutex_lock(m) == EOWNERDEAD)
+	bool died = pthread_mutex_lock(m) == EOWNERDEAD;
+	if (died)
 		(void)pthread_mutex_consistent(m);
+	return died;
+}
+
+void nvs_file_lock(struct nvs_file *f)
+{
+	if (nvs_robust_lock(&f->lock))
+		f->torn = true;
 }
 
 void nvs_word_bump(_Atomic uint32_t *word)

@@ -97,6 +97,7 @@ struct nvs_file {
 	char scenario_name[256];
 	uint32_t scenario_size;
 	char scenario[NVS_SCENARIO_MAX];
+	bool torn;	/* a holder died amid a change: boards are to be told to core/sim anew */
 	uint64_t saves; /* rises with each save */
 	uint32_t active;
 	struct gm_sim_state states[2][NVS_BOARDS_MAX];
@@ -128,7 +129,9 @@ int nvs_file_new(struct nvs_file **out, struct gm_err *err) GM_CHECKED;
 int nvs_file_open(const char *state, int (*begin)(void *ctx, struct nvs_file *f, struct gm_err *err), void *ctx,
 		  struct nvs_file **out, bool *out_made, struct gm_err *err) GM_CHECKED;
 void nvs_file_unmap(struct nvs_file *f);
-void nvs_robust_lock(pthread_mutex_t *m);
+/* True when who held it died: what it guards may be half done. */
+bool nvs_robust_lock(pthread_mutex_t *m);
+void nvs_file_lock(struct nvs_file *f);	    /* the world's, without moving it on */
 void nvs_word_bump(_Atomic uint32_t *word); /* and wakes all who wait on it */
 /* Until the word is not `seen` any more, or ms have passed (< 0: for ever); may return early. */
 void nvs_word_wait(_Atomic uint32_t *word, uint32_t seen, int64_t ms);

@@ -225,9 +225,22 @@ static void move_on(struct nvs_world *w)
 	nvs_workloads_refresh(w);
 }
 
+/* Modes, layouts and processes are as far as their change came; the counters are of before or after it. */
+static void mend(struct nvs_world *w)
+{
+	w->file->torn = false;
+	w->file->saves++;
+	follow(w);
+	for (unsigned i = 0; i < w->file->shared.board_count; i++)
+		nvs_reshape(w, i);
+	nvs_fault_recount(w->file);
+}
+
 struct nvs_shared *nvs_world_lock(struct nvs_world *w)
 {
-	nvs_robust_lock(&w->file->lock);
+	nvs_file_lock(w->file);
+	if (gm_unlikely(w->file->torn))
+		mend(w);
 	follow(w);
 	move_on(w);
 	return &w->file->shared;
@@ -335,7 +348,7 @@ static int open_any(struct gm_str text, const char *name, const char *state, boo
 		rc = open_file(&b, state, &begun, err);
 	if (rc < 0)
 		return rc;
-	nvs_robust_lock(&w->file->lock);
+	nvs_file_lock(w->file);
 	if (reset)
 		rc = begin_shared(w, text, name, err);
 	else if (!begun && text.p && w->file->shared.scenario_hash != gm_hash(text))
@@ -401,7 +414,7 @@ void nvs_world_close(struct nvs_world *w)
 	}
 	(void)pthread_mutex_unlock(&worlds_lock);
 	if (w->file && w->attached) {
-		nvs_robust_lock(&w->file->lock);
+		nvs_file_lock(w->file);
 		nvs_detach(w);
 		(void)pthread_mutex_unlock(&w->file->lock);
 	}

@@ -91,6 +91,32 @@ static void test_world_lock_outlives_a_killed_holder(void **state)
 	nvs_world_close(w);
 }
 
+static void test_world_is_mended_after_a_death_amid_a_change(void **state)
+{
+	(void)state;
+	GM_AUTO(folder_fini_p) struct folder folder = folder_make();
+	struct nvs_world *w = open_world("{gpus: 2, mig: [{gpu: 1, mode: on}]}", folder.path, NULL);
+	pid_t pid;
+	(void)nvs_world_lock(w);
+	assert_int_equal(nvs_world_device(w, 1)->instance_count, 0);
+	nvs_world_unlock(w);
+	CHILD(pid, {
+		struct nvs_gi *gi;
+		struct nvs_compute *ci;
+		struct nvs_shared *s = nvs_world_lock(w);
+		if (nvs_gi_put(w, s, 1, (struct gm_mig_slot){ .profile = 0, .start = 0 }, &gi) == 0)
+			(void)nvs_ci_put(w, s, 1, gi, 1, -1, &ci);
+		(void)kill(getpid(), SIGKILL); /* core/sim was not told */
+	});
+	assert_true(WIFSIGNALED(wait_child(pid)));
+	struct nvs_shared *s = nvs_world_lock(w);
+	assert_non_null(nvs_gi_find(s, 1, 7));
+	assert_int_equal(nvs_world_device(w, 1)->instance_count, 1);
+	assert_non_null(nvs_world_instance(w, 1, 7, 0));
+	nvs_world_unlock(w);
+	nvs_world_close(w);
+}
+
 static void test_world_of_one_process_is_its_childrens_too(void **state)
 {
 	(void)state;
@@ -443,6 +469,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_world_has_one_maker_in_a_race),
 		cmocka_unit_test(test_world_lock_outlives_a_killed_holder),
+		cmocka_unit_test(test_world_is_mended_after_a_death_amid_a_change),
 		cmocka_unit_test(test_world_of_one_process_is_its_childrens_too),
 		cmocka_unit_test(test_world_is_told_alike_by_all),
 		cmocka_unit_test(test_world_energy_never_goes_back),

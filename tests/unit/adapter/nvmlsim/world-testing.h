@@ -48,7 +48,7 @@ static inline struct nvs_world *open_world(const char *text, const char *state, 
 	w->clock = &clock->clock;
 	if (state) /* one that is shared began before */
 		return w;
-	nvs_robust_lock(&w->file->lock);
+	nvs_file_lock(w->file);
 	assert_int_equal(nvs_restart(w, &err), 0);
 	nvs_world_unlock(w);
 	return w;

@@ -73,6 +73,30 @@ static void test_every_symbol_is_there(void **state)
 	assert_null(dlsym(bench.library, "nvs_world_open")); /* and nothing of ours is shown */
 }
 
+/* Whatever the arguments are: more are passed than any takes. */
+typedef int any_call(device, void *, void *, void *, void *, void *);
+
+static void test_every_call_refuses_null(void **state)
+{
+	(void)state;
+	begin("gpus: 1");
+	for (size_t i = 0; i < GM_LEN(every_symbol); i++) {
+		if (strncmp(every_symbol[i], "nvmlInit", 8) == 0 || strcmp(every_symbol[i], "nvmlShutdown") == 0 ||
+		    strcmp(every_symbol[i], "nvmlErrorString") == 0)
+			continue;
+		any_call *call = (any_call *)(uintptr_t)symbol(every_symbol[i]);
+		if (call(NULL, NULL, NULL, NULL, NULL, NULL) == OK)
+			fail_msg("%s takes NULL for all", every_symbol[i]);
+		bool of_device = strncmp(every_symbol[i], "nvmlDevice", 10) == 0 &&
+				 !strstr(every_symbol[i], "GetCount") && !strstr(every_symbol[i], "GetHandleBy");
+		if (of_device && call(board(0), NULL, NULL, NULL, NULL, NULL) == OK)
+			fail_msg("%s fills NULL", every_symbol[i]);
+	}
+	unsigned n = 0;
+	IS(OK, NV(nvmlDeviceGetCount_v2, unsigned *)(&n)); /* and all is well */
+	assert_int_equal(n, 1);
+}
+
 static void test_nothing_answers_before_init_and_after_the_last_shutdown(void **state)
 {
 	(void)state;
@@ -391,6 +415,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_symbol_is_there),
+		cmocka_unit_test(test_every_call_refuses_null),
 		cmocka_unit_test(test_nothing_answers_before_init_and_after_the_last_shutdown),
 		cmocka_unit_test(test_error_string_knows_every_code_and_no_other),
 		cmocka_unit_test(test_a_handle_that_is_none_is_refused_unread),

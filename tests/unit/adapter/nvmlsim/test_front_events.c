@@ -221,6 +221,42 @@ static void test_profiling_of_a_whole_board_has_its_links(void **state)
 	IS(UNSUPPORTED, NV(nvmlGpmSampleGet, device, void *)(board(0), older));
 }
 
+#define ROUNDS 100
+
+static void *use_library(void *arg)
+{
+	unsigned *good = arg;
+	int (*by_index)(unsigned, device *) =
+		(int (*)(unsigned, device *))(uintptr_t)dlsym(bench.library, "nvmlDeviceGetHandleByIndex_v2");
+	int (*power)(device, unsigned *) =
+		(int (*)(device, unsigned *))(uintptr_t)dlsym(bench.library, "nvmlDeviceGetPowerUsage");
+	int (*alloc)(void **) = (int (*)(void **))(uintptr_t)dlsym(bench.library, "nvmlGpmSampleAlloc");
+	int (*get)(device, void *) = (int (*)(device, void *))(uintptr_t)dlsym(bench.library, "nvmlGpmSampleGet");
+	int (*release)(void *) = (int (*)(void *))(uintptr_t)dlsym(bench.library, "nvmlGpmSampleFree");
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		device d = NULL;
+		void *sample = NULL;
+		unsigned mw = 0;
+		*good += by_index(i % 2, &d) == OK && power(d, &mw) == OK && mw > 0 && alloc(&sample) == OK &&
+			 get(d, sample) == OK && release(sample) == OK;
+	}
+	return NULL;
+}
+
+static void test_threads_share_the_library(void **state)
+{
+	(void)state;
+	pthread_t threads[4];
+	unsigned good[4] = { 0 };
+	begin("gpus: 2\nspeed: 1000");
+	for (size_t i = 0; i < GM_LEN(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, use_library, &good[i]), 0);
+	for (size_t i = 0; i < GM_LEN(threads); i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_int_equal(good[i], ROUNDS);
+	}
+}
+
 static void *init_forever(void *arg)
 {
 	int (*init)(void) = (int (*)(void))(uintptr_t)dlsym(bench.library, "nvmlInit_v2");
@@ -267,6 +303,7 @@ int main(void)
 		cmocka_unit_test(test_a_changed_layout_is_an_event),
 		cmocka_unit_test(test_profiling_tells_of_the_slice),
 		cmocka_unit_test(test_profiling_of_a_whole_board_has_its_links),
+		cmocka_unit_test(test_threads_share_the_library),
 		cmocka_unit_test(test_a_forked_child_does_not_inherit_who_is_stuck),
 	};
 	return cmocka_run_group_tests(tests, bench_open, bench_close);

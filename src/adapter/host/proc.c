@@ -77,8 +77,6 @@ static void copy_plain(struct gm_str s, char *out, size_t size)
 	out[n] = '\0';
 }
 
-#define COMM_MAX 15 /* the kernel cuts names there */
-
 static int read_name(const char *root, uint32_t pid, struct gm_proc *out, struct gm_err *err)
 {
 	char text[512];
@@ -86,19 +84,7 @@ static int read_name(const char *root, uint32_t pid, struct gm_proc *out, struct
 
 	if (n < 0)
 		return gm_fail(err, GM_ERR_NOT_FOUND, "no process %u", pid);
-	struct gm_str comm = gm_str_trim(gm_str_n(text, (size_t)n));
-	copy_plain(comm, out->name, sizeof(out->name));
-	if (comm.n < COMM_MAX || read_proc(root, pid, "cmdline", text, sizeof(text)) <= 0)
-		return 0;
-	struct gm_str first = gm_str(text);
-	for (size_t i = first.n; i > 0; i--)
-		if (first.p[i - 1] == '/') {
-			first = gm_str_n(first.p + i, first.n - i);
-			break;
-		}
-	/* Only when it is what was cut: an interpreter's first argument is not the name of its thread. */
-	if (gm_str_starts(first, gm_str(out->name)))
-		copy_plain(first, out->name, sizeof(out->name));
+	copy_plain(gm_str_trim(gm_str_n(text, (size_t)n)), out->name, sizeof(out->name));
 	return 0;
 }
 

@@ -11,10 +11,12 @@
 
 /*
  * What the host tells of a process. `root` is "" or where the host's file system is mounted ("/host"); pids are the host's,
- * so inside a container this needs hostPID or the host's /proc under root.
+ * so inside a container this needs hostPID or the host's /proc under root. Nothing is read that the kernel tells under a
+ * lock of the process' memory (cmdline, environ, maps): one that hangs in a driver may hold it, and we would hang too.
  */
+#define GM_PROC_COMM_MAX 15
 struct gm_proc {
-	char name[64];		       /* comm, or the last part of argv[0] */
+	char name[64];		       /* comm: at most GM_PROC_COMM_MAX bytes, further ones are cut by the kernel */
 	char user[64];		       /* from root/etc/passwd, else the number */
 	char pod_uid[40];	       /* "" when the process is of no pod */
 	char container_id[80];	       /* "" */

@@ -71,7 +71,7 @@ static void write_state(struct gm_json *w, const struct gm_agent_view *view, con
 
 int gm_health_write(const struct gm_agent_view *view, int64_t interval_ms, struct gm_buf *out)
 {
-	const unsigned well = count_ok(view, interval_ms);
+	const unsigned well = view->state == GM_AGENT_WORKING ? count_ok(view, interval_ms) : 0;
 	const bool ok = gm_health_ok(view, interval_ms);
 	struct gm_json w;
 

@@ -261,6 +261,18 @@ static bool merge_process(struct join *j, unsigned board, const struct gm_readin
 	return false;
 }
 
+/* The kernel cuts a name where NVML may know the whole path of the program. */
+static const char *name_of(const struct gm_proc *proc, const char *told)
+{
+	const char *last = strrchr(told, '/');
+
+	last = last ? last + 1 : told;
+	if (!proc || !proc->name[0])
+		return last;
+	return strlen(proc->name) == GM_PROC_COMM_MAX && strncmp(last, proc->name, GM_PROC_COMM_MAX) == 0 ? last
+													  : proc->name;
+}
+
 static void join_process(struct join *j, const char *root, int64_t mono_ms, unsigned board,
 			 const struct gm_reading_process *p)
 {
@@ -279,7 +291,7 @@ static void join_process(struct join *j, const char *root, int64_t mono_ms, unsi
 				     .claim = "",
 				     .pid = p->pid,
 				     .used_bytes = p->used_bytes,
-				     .process = keep(j, proc && proc->name[0] ? proc->name : p->name),
+				     .process = keep(j, name_of(proc, p->name)),
 				     .user = keep(j, proc ? proc->user : "") };
 
 	add(j, &h);

@@ -18,7 +18,7 @@ build_packages=(gcc meson ninja-build pkg-config python3 git ca-certificates
 	libcurl4-openssl-dev libjansson-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler
 	libseccomp-dev brotli nodejs npm)
 test_packages=(libcmocka-dev clang clang-format clang-tidy libclang-rt-dev llvm codespell cppcheck gcovr
-	chromium fonts-noto-cjk prometheus sqlite3 openssl curl procps)
+	chromium fonts-noto-cjk prometheus sqlite3 openssl curl procps python3-venv)
 bench_packages=(prometheus victoria-metrics wrk procps python3-venv)
 
 # follow LOG: one line of a terminal that says how long a step has run and what its log said last.

@@ -274,7 +274,8 @@ static void look_at_successor(struct gm_watch *w, const struct gm_watch_seen *se
 }
 
 /*
- * A board is hung while a call for it is in flight too long, in whatever child, and none has read it since the call began.
+ * A board is hung while a call for it is in flight too long, in whatever child, and none has read it since the newest of
+ * such calls began: who waits behind a lock that an older child holds says nothing of who read the board later.
  */
 static void find_hung(const struct gm_watch *w, const struct gm_watch_seen *seen, struct gm_watch_orders *out)
 {
@@ -287,7 +288,8 @@ static void find_hung(const struct gm_watch *w, const struct gm_watch_seen *seen
 			const struct gm_watch_child_seen *s = &seen->children[c];
 			if (s->boards[b].reported_ns > reported)
 				reported = s->boards[b].reported_ns;
-			if (b < s->board_count && longer(&s->boards[b].call, seen->now_ns, seen->hung_after_ns))
+			if (b < s->board_count && longer(&s->boards[b].call, seen->now_ns, seen->hung_after_ns) &&
+			    (!call || s->boards[b].call.began_ns > call->began_ns))
 				call = &s->boards[b].call;
 		}
 		if (call && call->began_ns >= reported) {

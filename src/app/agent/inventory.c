@@ -166,11 +166,11 @@ static void write_instance(struct gm_json *w, const struct gm_reading_instance *
 			   unsigned board)
 {
 	gm_json_object(w);
-	gm_json_ki64(w, "gi", it->gi);
-	gm_json_ki64(w, "ci", it->ci);
+	gm_json_ki64(w, "gpuInstanceId", it->gi);
+	gm_json_ki64(w, "computeInstanceId", it->ci);
 	gm_json_kcstr(w, "uuid", told(it->uuid));
 	gm_json_kcstr(w, "profile", told(it->profile));
-	gm_json_ki64(w, "start", it->start);
+	gm_json_ki64(w, "placement", it->start);
 	gm_json_ki64(w, "size", it->size);
 	gm_json_ki64(w, "computeSlices", it->compute_slices);
 	gm_json_ki64(w, "memoryTotalBytes", it->memory_bytes);
@@ -195,7 +195,7 @@ static void write_profile(struct gm_json *w, const struct gm_reading_profile *p)
 	gm_json_ki64(w, "smCount", p->sm_count);
 	gm_json_ki64(w, "maxInstances", p->max_instances);
 	gm_json_ki64(w, "size", p->size);
-	gm_json_key(w, "starts");
+	gm_json_key(w, "placements");
 	gm_json_array(w);
 	for (unsigned i = 0; i < p->start_count && i < GM_LEN(p->starts); i++)
 		gm_json_i64(w, p->starts[i]);

@@ -397,6 +397,101 @@ static void test_render_pods_and_processes(void **state)
 	hide(f, "pod=\"gone\"");
 }
 
+/* Only the lines of dcgm-exporter's names, as its own page would have them. */
+static void keep_dcgm_lines(struct fixture *f)
+{
+	GM_AUTO(gm_buf_fini_p) struct gm_buf kept = { 0 };
+	struct gm_str rest = gm_buf_str(&f->text), line;
+
+	while (gm_str_split(&rest, '\n', &line))
+		if (gm_str_starts(line, GM_STR("DCGM_FI_"))) {
+			gm_buf_add_str(&kept, line);
+			gm_buf_add_char(&kept, '\n');
+		}
+	gm_buf_reset(&f->text);
+	gm_buf_add_str(&f->text, gm_buf_str(&kept));
+}
+
+static const struct gm_page *read_as_dcgm(struct fixture *f)
+{
+	struct gm_err err;
+
+	render(f);
+	keep_dcgm_lines(f);
+	if (gm_page_read(f->reader, &f->cache, gm_buf_str(&f->text), false, VIEW_AT + 5000, &f->read, &err))
+		fail_msg("%s: %s", err.where, err.text);
+	assert_int_equal(f->read.bad_lines, 0);
+	assert_int_equal(f->read.page.kind, GM_PAGE_DCGM);
+	return &f->read.page;
+}
+
+static void test_render_dcgm_names_are_read_as_an_exporters(void **state)
+{
+	static const enum gm_field of_board[] = { GM_FIELD_POWER,
+						  GM_FIELD_TEMPERATURE,
+						  GM_FIELD_SM_CLOCK,
+						  GM_FIELD_ENERGY,
+						  GM_FIELD_XID,
+						  GM_FIELD_ECC_DBE,
+						  GM_FIELD_REMAPPED_UNCORRECTABLE,
+						  GM_FIELD_THROTTLE_REASONS,
+						  GM_FIELD_POWER_VIOLATION,
+						  GM_FIELD_FAN },
+				   of_slice[] = { GM_FIELD_GR_ENGINE_ACTIVE, GM_FIELD_SM_ACTIVE, GM_FIELD_TENSOR_ACTIVE,
+						  GM_FIELD_DRAM_ACTIVE };
+	static const struct gm_holder items[] = {
+		{ .board = 0,
+		  .gi = 8,
+		  .ci = 0,
+		  .kind = GM_HOLDER_POD,
+		  .namespace_ = "team",
+		  .pod = "train-0",
+		  .container = "main" },
+	};
+	const struct gm_holders holders = { .items = items, .count = 1 };
+	struct fixture *f = *state;
+	const struct gm_page *page;
+
+	f->in.dcgm_names = true;
+	f->in.holders = &holders;
+	f->view->boards[1].reading.instance_count = 0;
+	f->view->boards[1].reading.sample.value[GM_FIELD_MEMORY_USED] = INT64_C(1234) << 20;
+	page = read_as_dcgm(f);
+	assert_true(gm_str_is(page->node, "worker-1"));
+	assert_int_equal(page->device_count, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct gm_sample *mine = &f->view->boards[i].reading.sample;
+		const struct gm_obs_device *d = &page->devices[i];
+
+		assert_true(gm_str_is(d->uuid, f->view->boards[i].reading.facts.uuid));
+		assert_true(gm_str_is(d->product_name, "NVIDIA H100 80GB HBM3"));
+		assert_true(gm_str_is(d->driver_version, "570.86.15"));
+		assert_int_equal(d->index, i);
+		for (size_t k = 0; k < GM_LEN(of_board); k++)
+			assert_int_equal(d->sample.value[of_board[k]], mine->value[of_board[k]]);
+	}
+	/* a whole board has its utilisation and memory, a partitioned one its slices */
+	assert_int_equal(page->devices[1].sample.value[GM_FIELD_UTILIZATION],
+			 f->view->boards[1].reading.sample.value[GM_FIELD_UTILIZATION]);
+	assert_int_equal(page->devices[1].sample.value[GM_FIELD_MEMORY_USED], INT64_C(1234) << 20);
+	assert_int_equal(page->devices[1].instances_count, 0);
+	assert_false(gm_sample_has(&page->devices[0].sample, GM_FIELD_UTILIZATION));
+	assert_int_equal(page->devices[0].mig_mode, GM_MIG_ON);
+	assert_int_equal(page->devices[0].instances_count, 3);
+	for (unsigned k = 0; k < 3; k++) {
+		const struct gm_obs_instance *it = &gm_page_instances(page, &page->devices[0])[k];
+
+		assert_int_equal(it->gi_id, 7 + k);
+		assert_true(gm_str_is(it->profile, "1g.10gb"));
+		assert_int_equal(it->pods_count, k == 1);
+		for (size_t n = 0; n < GM_LEN(of_slice); n++)
+			assert_int_equal(it->sample.value[of_slice[n]],
+					 f->view->boards[0].reading.instances[k].sample.value[of_slice[n]]);
+	}
+	/* on one page with ours, ours count */
+	assert_int_equal(reread(f)->kind, GM_PAGE_AGENT);
+}
+
 /* docs/agent-metrics.md against the page itself: each family with its type and what it is. */
 static void test_render_docs_have_every_family(void **state)
 {
@@ -502,6 +597,7 @@ int main(void)
 		TEST(test_render_facts_not_told_have_no_line),
 		TEST(test_render_survives_what_a_broken_driver_says),
 		TEST(test_render_pods_and_processes),
+		TEST(test_render_dcgm_names_are_read_as_an_exporters),
 		TEST(test_render_docs_have_every_family),
 		TEST(test_render_pleases_promtool),
 		TEST(test_render_is_cheap),

@@ -19,6 +19,9 @@
 #define STACK_BYTES (256u << 10)
 #define EVENT_WAIT_MS 500 /* a child that shall end waits for this call as for any other */
 #define EVENT_PAUSE_MS 1000
+/* In a child's first seconds boards become known one by one; until then their events would be lost, so waits are short. */
+#define EVENT_WAIT_FIRST_MS 20
+#define EVENT_FIRST_NS (3000 * MS)
 #define STAGGER_MOST (2 * MS) /* between two boards, so that not all threads ask at the same instant */
 
 struct child;
@@ -301,18 +304,21 @@ static void *events_run(void *arg)
 	struct child *c = arg;
 	const struct gm_nvml_probe probe = probe_of(&c->events);
 	struct gm_nvml_events *events = gm_nvml_events_new(&c->lib, &probe);
+	const int64_t began = now_ns();
 	unsigned registered = 0;
 	int pause_ms = 0;
 
 	(void)prctl(PR_SET_NAME, "nvml-events");
 	while (events && events_register(c, events, &registered, pause_ms)) {
+		const bool first = now_ns() - began < EVENT_FIRST_NS && registered < atomic_load(&c->row->board_count);
 		struct gm_reading_event e = { 0 };
 		char uuid[48] = "";
-		const int rc = gm_nvml_events_wait(events, EVENT_WAIT_MS, &e, uuid);
+		const int rc = gm_nvml_events_wait(events, first ? EVENT_WAIT_FIRST_MS : EVENT_WAIT_MS, &e, uuid);
 		/* A lost board answers every wait at once: without a pause that loop would take a whole core. */
 		pause_ms = rc == 0 || rc == 10 ? 0 : EVENT_PAUSE_MS;
 		const unsigned board = rc == 0 ? board_of(c, uuid) : GM_AGENT_BOARDS_MAX;
 		if (board < GM_AGENT_BOARDS_MAX) {
+			e.at_ms = gm_wall_ms(gm_clock_system());
 			gm_agent_event_put(c->row, board, &e);
 			notify(c->conf->wake_fd);
 		}
@@ -341,15 +347,20 @@ static void take_orders(struct child *c)
 	c->orders = orders;
 	(void)pthread_cond_broadcast(&c->changed);
 	(void)pthread_mutex_unlock(&c->mu);
+	/* All first, then their threads: each looks at the others. */
 	for (unsigned i = 0; i < GM_AGENT_BOARDS_MAX; i++) {
 		struct board *b = &c->boards[i];
-		if (!(orders >> i & 1) || b->running)
+		if (!(orders >> i & 1) || b->cell)
 			continue;
 		b->index = i;
 		b->cell = &c->cells[i];
 		b->caller = (struct caller){ .child = c, .call = &b->cell->call };
 		gm_agent_cell_begin(b->cell);
-		b->running = thread_start(&b->thread, board_run, b) == 0;
+	}
+	for (unsigned i = 0; i < GM_AGENT_BOARDS_MAX; i++) {
+		struct board *b = &c->boards[i];
+		if ((orders >> i & 1) && !b->running)
+			b->running = thread_start(&b->thread, board_run, b) == 0;
 	}
 	if (orders && !c->event_thread_running)
 		c->event_thread_running = thread_start(&c->event_thread, events_run, c) == 0;

@@ -23,7 +23,6 @@
 struct board {
 	int64_t last_round, interval_ms; /* of the round read last, by whichever child; interval 0: none yet */
 	int64_t xid;			 /* the last one, 0: none */
-	int64_t state_mono_ms;
 	bool reported;
 };
 struct child {
@@ -323,7 +322,6 @@ static enum gm_board_state board_state(const struct gm_samplers *s, unsigned ind
 /* True when one changed. */
 static bool set_board_states(struct gm_samplers *s)
 {
-	const int64_t now_ms = s->seen.now_ns / MS;
 	struct gm_agent_view *v = &s->view;
 	bool changed = false;
 
@@ -345,16 +343,15 @@ static bool set_board_states(struct gm_samplers *s)
 				{ "from", gm_board_state_name(b->state) }, { "to", gm_board_state_name(state) });
 		b->state = state;
 		b->since_ms = v->at_ms;
-		s->boards[i].state_mono_ms = now_ms;
 		changed = true;
 	}
 	return changed;
 }
 
-static bool any_board(const struct gm_samplers *s, enum gm_board_state state, int64_t for_ms)
+static bool any_board(const struct gm_samplers *s, enum gm_board_state state)
 {
 	for (unsigned i = 0; i < s->view.board_count; i++) {
-		if (s->view.boards[i].state == state && s->seen.now_ns / MS - s->boards[i].state_mono_ms >= for_ms)
+		if (s->view.boards[i].state == state)
 			return true;
 	}
 	return false;
@@ -455,10 +452,12 @@ static bool round_complete(struct gm_samplers *s)
 static void decide_renewal(struct gm_samplers *s)
 {
 	const int64_t now_ms = s->seen.now_ns / MS;
-	const bool lost = any_board(s, GM_BOARD_LOST, RENEW_AFTER_MS) || (primary_works(s) && s->view.board_count == 0);
+	const bool lost = any_board(s, GM_BOARD_LOST) || (primary_works(s) && s->view.board_count == 0);
 
-	if (!lost)
+	if (!lost) {
 		s->renew_gap_ms = RENEW_AFTER_MS;
+		s->renew_after_ms = now_ms + RENEW_AFTER_MS;
+	}
 	s->seen.renew = lost && now_ms >= s->renew_after_ms;
 }
 

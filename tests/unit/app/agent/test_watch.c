@@ -504,7 +504,6 @@ static void test_watch_keeps_its_promises_in_any_order_of_events(void **state)
 			most = s.orders.abandoned;
 	}
 	/* The run has met what it is about. */
-	print_message("%u takeovers, %u abandoned at most\n", takeovers, most);
 	assert_true(takeovers > 50);
 	assert_true(most >= 2);
 }

@@ -125,6 +125,12 @@ static void fill_job(struct gm_mig_manager *m, const struct gm_mig_begin *b)
 	atomic_store(&job->in_call, 0);
 }
 
+/* Also the way back from a switch that fails needs the board to itself. */
+static bool switches(const struct gm_mig_change *c, enum gm_mig_direction d)
+{
+	return c->before.on != c->wanted.on || c->on_now != (d == GM_MIG_FORWARD ? c->wanted.on : c->before.on);
+}
+
 int gm_mig_manager_begin(struct gm_mig_manager *m, const struct gm_mig_begin *b, struct gm_err *err)
 {
 	struct gm_mig_operation *op;
@@ -140,7 +146,7 @@ int gm_mig_manager_begin(struct gm_mig_manager *m, const struct gm_mig_begin *b,
 	op->board_count = b->count;
 	for (uint32_t i = 0; i < b->count; i++) {
 		memcpy(op->boards[i].uuid, b->changes[i].uuid, sizeof(op->boards[i].uuid));
-		resets |= b->changes[i].resets && b->changes[i].before.on != b->changes[i].wanted.on;
+		resets |= switches(&b->changes[i], b->direction) && b->changes[i].resets;
 	}
 	op->resets = resets;
 	if (resets)
@@ -242,7 +248,9 @@ static void recover(struct gm_mig_manager *m, enum gm_mig_direction direction)
 	for (uint32_t i = 0; i < p->count; i++) {
 		int at = gm_mig_view_find(m->view, p->changes[i].uuid);
 
+		/* Decided on, so it is there. What the mode was may be another thing since a reboot. */
 		p->changes[i].on_now = at >= 0 && m->view->boards[at].reading.mig_current == 1;
+		p->changes[i].resets = at >= 0 && m->view->boards[at].reading.facts.mig_resetless != 1;
 	}
 	gm_warn("unfinished MIG change found", { "operation", p->id },
 		{ "decision", direction == GM_MIG_FORWARD ? "finish" : "undo" }, GM_LOG_INT("begun", p->begun),

@@ -460,8 +460,8 @@ static void test_inventory_has_facts_instances_and_holders(void **state)
 		"\"gpuInstanceId\":8,\"computeInstanceId\":0,\"uuid\":\"MIG-00000000-0000-5000-8000-000000000001\","
 		"\"profile\":\"1g.10gb\","
 		"\"placement\":1,\"size\":1",
-		"\"holders\":[{\"kind\":\"pod\",\"namespace\":\"a\",\"pod\":\"train\",\"container\":\"main\","
-		"\"podUid\":null",
+		"\"holders\":[{\"kind\":\"pod\",\"namespace\":\"a\",\"pod\":\"train\"",
+		"\"container\":\"main\",\"podUid\":null",
 		"\"resource\":\"nvidia.com/mig-1g.10gb\",\"claim\":null}]",
 		"\"pid\":77,\"process\":\"x\\\"y\",\"user\":\"root\",\"usedBytes\":null",
 		"\"placements\":[0,1,2,3,4,5,6]",

@@ -80,7 +80,7 @@ bool gm_cgroup_pod(struct gm_str path, char uid[static 40], char container[stati
 	uid[0] = container[0] = '\0';
 	while (gm_str_split(&path, '/', &part)) {
 		/* A kubelet of systemd's naming over a containerd that is not: "<slice>:cri-containerd:<id>". */
-		struct gm_str head, rest = part;
+		struct gm_str head = GM_STR(""), rest = part;
 		bool joined = gm_str_find(part, ':') < part.n;
 		(void)gm_str_split(&rest, ':', &head);
 		if (!is_pod_part(head, uid))

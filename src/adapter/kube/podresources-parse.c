@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
 
 #include "adapter/kube/podresources.h"
 #include "base/alloc.h"
@@ -15,6 +16,7 @@
 struct parse {
 	struct gm_arena *arena;	 /* of the caller: what is kept */
 	struct gm_arena scratch; /* the pod at hand */
+	bool pod_too_large;
 	GM_VEC(struct gm_pod_device) found;
 	struct gm_err *err;
 };
@@ -29,7 +31,11 @@ GM_DEFINE_AUTO_VALUE(struct parse, parse_fini)
 /* protobuf-c frees piece by piece; an arena forgets all at once. */
 static void *scratch_alloc(void *ctx, size_t size)
 {
-	return gm_arena_alloc(ctx, size);
+	struct parse *p = ctx;
+	void *memory = gm_arena_alloc(&p->scratch, size);
+
+	p->pod_too_large |= !memory;
+	return memory;
 }
 static void scratch_free(void *ctx, void *p)
 {
@@ -151,7 +157,7 @@ static int add_container(struct parse *p, const Gm__ContainerResources *c, const
 
 static int add_pod(struct parse *p, struct gm_str bytes)
 {
-	ProtobufCAllocator allocator = { .alloc = scratch_alloc, .free = scratch_free, .allocator_data = &p->scratch };
+	ProtobufCAllocator allocator = { .alloc = scratch_alloc, .free = scratch_free, .allocator_data = p };
 	struct gm_pod_device d = { .claim = "", .cdi = "" };
 	Gm__PodResources *pod;
 	bool ours = false;
@@ -160,7 +166,7 @@ static int add_pod(struct parse *p, struct gm_str bytes)
 	gm_arena_reset(&p->scratch);
 	pod = gm__pod_resources__unpack(&allocator, bytes.n, (const uint8_t *)bytes.p);
 	if (!pod)
-		return gm_fail(p->err, p->scratch.used * 2 > POD_MEMORY_MAX ? GM_ERR_TOO_LARGE : GM_ERR_PARSE,
+		return gm_fail(p->err, p->pod_too_large ? GM_ERR_TOO_LARGE : GM_ERR_PARSE,
 			       "a pod in the kubelet's list cannot be read");
 	for (size_t i = 0; i < pod->n_containers; i++)
 		ours |= is_ours(pod->containers[i]);

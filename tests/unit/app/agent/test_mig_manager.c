@@ -168,7 +168,8 @@ static void *ask_thread(void *ctx)
 	atomic_store(&a->over, true);
 	return NULL;
 }
-static int apply(struct rig *r, const char *layout, const char *more, struct gm_buf *out, struct gm_err *err)
+static int apply_mode(struct rig *r, const char *mode, const char *layout, const char *more, struct gm_buf *out,
+		      struct gm_err *err)
 {
 	GM_AUTO(gm_buf_fini_p) struct gm_buf body = { 0 };
 	struct asking a = { .r = r };
@@ -177,8 +178,8 @@ static int apply(struct rig *r, const char *layout, const char *more, struct gm_
 
 	world_view(r->w, r->view);
 	gm_mig_board_hash(&r->view->boards[0].reading, hash);
-	gm_buf_addf(&body, "{\"devices\":[{\"uuid\":\"%s\",\"stateHash\":\"%s\",\"layout\":[%s]}]%s}",
-		    r->w->boards[0].uuid, hash, layout, more);
+	gm_buf_addf(&body, "{\"devices\":[{\"uuid\":\"%s\",\"stateHash\":\"%s\",\"mode\":\"%s\",\"layout\":[%s]}]%s}",
+		    r->w->boards[0].uuid, hash, mode, layout, more);
 	a.body = gm_buf_cstr(&body);
 	assert_int_equal(pthread_create(&thread, NULL, ask_thread, &a), 0);
 	while (!atomic_load(&a.over)) {
@@ -194,6 +195,10 @@ static int apply(struct rig *r, const char *layout, const char *more, struct gm_
 		*err = a.err;
 	gm_buf_fini(&a.out);
 	return a.rc;
+}
+static int apply(struct rig *r, const char *layout, const char *more, struct gm_buf *out, struct gm_err *err)
+{
+	return apply_mode(r, "as-is", layout, more, out, err);
 }
 #define SLICE(profile, start) "{\"profile\":\"" profile "\",\"placement\":" #start "}"
 
@@ -484,31 +489,15 @@ static void test_a_death_before_the_first_step_is_undone_without_a_worker(void *
 
 static void test_a_switch_that_resets_waits_until_we_let_go(void **state)
 {
+	GM_AUTO(gm_buf_fini_p) struct gm_buf out = { 0 };
 	struct rig r;
-	char id[GM_MIG_ID_SIZE], hash[17];
+	char id[GM_MIG_ID_SIZE];
 
 	(void)state;
 	rig_init(&r, "A100_SXM4_80GB", false, "");
 	turns(&r, 2);
-	gm_mig_board_hash(&r.view->boards[0].reading, hash);
-	{
-		GM_AUTO(gm_buf_fini_p) struct gm_buf body = { 0 };
-		struct asking a = { .r = &r };
-		pthread_t thread;
-
-		gm_buf_addf(&body,
-			    "{\"devices\":[{\"uuid\":\"%s\",\"stateHash\":\"%s\",\"mode\":\"on\",\"layout\":[" SLICE(
-				    "3g.40gb", 4) "]}]}",
-			    r.w->boards[0].uuid, hash);
-		a.body = gm_buf_cstr(&body);
-		assert_int_equal(pthread_create(&thread, NULL, ask_thread, &a), 0);
-		while (!atomic_load(&a.over))
-			gm_mig_manager_tick(r.m, r.view, &r.holders);
-		assert_int_equal(pthread_join(thread, NULL), 0);
-		assert_int_equal(a.rc, 0);
-		id_of(&a.out, id);
-		gm_buf_fini(&a.out);
-	}
+	assert_int_equal(apply_mode(&r, "on", SLICE("3g.40gb", 4), "", &out, NULL), 0);
+	id_of(&out, id);
 	check_operation(&r, id, "\"state\":\"waiting\"");
 	check_operation(&r, id, "resets the board");
 	assert_int_equal(r.holds, 1);
@@ -520,6 +509,41 @@ static void test_a_switch_that_resets_waits_until_we_let_go(void **state)
 	assert_int_equal(r.releases, 1);
 	check_operation(&r, id, "\"state\":\"succeeded\"");
 	check_layout(&r, "3g.40gb@4");
+	/* One that breaks off is ended without our readers too. */
+	turns(&r, 4);
+	assert_int_equal(apply_mode(&r, "off", "", ",\"removeUnused\":true", NULL, NULL), 0);
+	turn(&r);
+	work(&r, 2);
+	assert_int_equal(r.releases, 2);
+	r.quiet = false;
+	turns(&r, 3);
+	assert_int_equal(r.holds, 3);
+	assert_int_equal(r.spawned, 0);
+	r.quiet = true;
+	turn(&r);
+	work(&r, 0);
+	assert_int_equal(r.releases, 3);
+	assert_false(r.w->boards[0].on);
+	rig_fini(&r);
+}
+
+static void test_readers_that_do_not_let_go_end_the_change(void **state)
+{
+	GM_AUTO(gm_buf_fini_p) struct gm_buf out = { 0 };
+	struct rig r;
+	char id[GM_MIG_ID_SIZE];
+
+	(void)state;
+	rig_init(&r, "A100_SXM4_80GB", false, "");
+	turns(&r, 2);
+	assert_int_equal(apply_mode(&r, "on", "", "", &out, NULL), 0);
+	id_of(&out, id);
+	turns(&r, 70); /* seconds */
+	check_operation(&r, id, "\"state\":\"undone\"");
+	check_operation(&r, id, "did not let go");
+	assert_int_equal(r.spawned, 0);
+	assert_int_equal(r.releases, 1);
+	assert_false(r.w->boards[0].on);
 	rig_fini(&r);
 }
 
@@ -628,6 +652,7 @@ int main(void)
 		cmocka_unit_test(test_a_worker_that_dies_is_followed_by_one_that_ends_it),
 		cmocka_unit_test(test_a_death_before_the_first_step_is_undone_without_a_worker),
 		cmocka_unit_test(test_a_switch_that_resets_waits_until_we_let_go),
+		cmocka_unit_test(test_readers_that_do_not_let_go_end_the_change),
 		cmocka_unit_test(test_no_worker_no_change),
 		cmocka_unit_test(test_rivals_are_named),
 		cmocka_unit_test(test_wanted_layouts_survive_on_disk),

@@ -251,8 +251,9 @@ static bool merge_process(struct join *j, unsigned board, const struct gm_readin
 	for (size_t i = j->cache->items.count; i > 0; i--) {
 		struct gm_holder *h = &j->cache->items.items[i - 1];
 
-		if (h->kind != GM_HOLDER_PROCESS || h->board != board || h->pid != p->pid || h->gi != p->gi ||
-		    h->ci != p->ci)
+		if (h->kind == GM_HOLDER_PROCESS && h->board != board)
+			break; /* they are added board by board */
+		if (h->kind != GM_HOLDER_PROCESS || h->pid != p->pid || h->gi != p->gi || h->ci != p->ci)
 			continue;
 		if (p->used_bytes > h->used_bytes)
 			h->used_bytes = p->used_bytes; /* listed as compute and as graphics: the same memory */

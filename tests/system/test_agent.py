@@ -544,7 +544,7 @@ class Starts(unittest.TestCase):
 class EndToEnd(unittest.TestCase):
     def test_the_server_shows_what_the_agent_says(self):
         with Sim(NODE) as sim, Agent(sim, "--interval", "1s") as agent, \
-                Server("--set", f"scrape.targets=[{{url: 'http://127.0.0.1:{agent.port}/metrics'}}]", "--set",
+                Server("--set", f"scrape.targets=http://127.0.0.1:{agent.port}/metrics", "--set",
                        "gpu.management.metrics.collection-interval=1s") as server:
             wait_for("four boards", lambda: len(server.api("/gpu/devices")["items"]) == 4)
             wait_for("five slices", lambda: len(server.api("/gpu/mig-instances")["items"]) == 5)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
+#include <sys/prctl.h>
 
 #include "app/agent/agent.h"
 #include "app/agent/settings.h"
@@ -33,6 +34,8 @@ int main(int argc, char **argv)
 	GM_AUTO(gm_agent_command_fini_p) struct gm_agent_command command = { 0 };
 	struct gm_err err;
 
+	/* In a bundle it is the loader that was started, and that would be our name. */
+	(void)prctl(PR_SET_NAME, "gpu-agent");
 	if (gm_agent_command_parse(argc, argv, &command, &err))
 		return fail(&err);
 	return command.action == GM_AGENT_ACTION_RUN ? gm_agent_main(&command, environ) : answer(&command);

@@ -4,7 +4,9 @@
 #include "adapter/http/body.h"
 #include "app/agent/mig-manager.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/promtext.h"
+#include "core/auth/auth.h"
 
 static int answer_page(struct gm_agent_api *api, enum gm_agent_page which, struct gm_http_response *res,
 		       struct gm_err *err)
@@ -81,6 +83,13 @@ int gm_agent_get_ready(struct gm_http_request *req, struct gm_http_response *res
 	return rc ? rc : answer_page(ctx, GM_AGENT_PAGE_READY, res, err);
 }
 
+/* Whoever changes something on a node is in its log. */
+static void log_change(const struct gm_http_request *req, const char *what, const char *detail)
+{
+	gm_info("change asked for", { "what", what }, { "by", req->identity->name }, { "from", req->peer->address },
+		{ "detail", detail });
+}
+
 struct pause_request {
 	int64_t duration_ms;
 	struct gm_str reason;
@@ -113,6 +122,7 @@ int gm_agent_post_pause(struct gm_http_request *req, struct gm_http_response *re
 		rc = api->control.pause(api->control.ctx, ask.duration_ms, ask.reason, &until_ms, err);
 	if (rc)
 		return rc;
+	log_change(req, "pause", gm_arena_printf(req->arena, "%.*s", GM_STR_ARG(ask.reason)));
 	gm_json_init(&w, &res->body);
 	gm_json_object(&w);
 	gm_json_kcstr(&w, "state", "paused");
@@ -127,9 +137,9 @@ int gm_agent_post_resume(struct gm_http_request *req, struct gm_http_response *r
 	const int rc = api->control.resume(api->control.ctx, err);
 	struct gm_json w;
 
-	(void)req;
 	if (rc)
 		return rc;
+	log_change(req, "resume", "");
 	gm_json_init(&w, &res->body);
 	gm_json_object(&w);
 	gm_json_kcstr(&w, "state", "resumed");
@@ -153,8 +163,10 @@ int gm_agent_get_mig(struct gm_http_request *req, struct gm_http_response *res, 
 int gm_agent_post_mig_apply(struct gm_http_request *req, struct gm_http_response *res, void *ctx, struct gm_err *err)
 {
 	struct gm_agent_api *api = ctx;
+	const int rc = api->mig ? gm_mig_manager_apply(api->mig, req->body, &res->body, err) : fail_no_mig(err);
 
-	return api->mig ? gm_mig_manager_apply(api->mig, req->body, &res->body, err) : fail_no_mig(err);
+	log_change(req, "mig", rc ? gm_err_name(rc) : "taken");
+	return rc;
 }
 
 int gm_agent_get_mig_operations(struct gm_http_request *req, struct gm_http_response *res, void *ctx,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
+#include <string.h>
 
 #include "app/agent/render-internal.h"
 
@@ -97,6 +98,20 @@ static const struct gm_holder *pod_of(const struct gm_render *r, const struct gm
 	return NULL;
 }
 
+/* As NVML's long form has it, which is what exporters show: "00000000:1B:00.0". */
+static void add_bus_id(struct gm_buf *out, const char *id)
+{
+	char text[40];
+	size_t n = 0;
+
+	if (strcspn(id, ":") == 4)
+		for (; n < 4; n++)
+			text[n] = '0';
+	for (; *id && n + 1 < sizeof(text); id++)
+		text[n++] = (char)(*id >= 'a' && *id <= 'f' ? *id - 'a' + 'A' : *id);
+	gm_render_label(out, false, "pci_bus_id", gm_str_n(text, n));
+}
+
 static void add_labels(struct gm_render *r, const struct gm_render_thing *t)
 {
 	const struct gm_reading_facts *facts = &t->board->reading.facts;
@@ -106,7 +121,7 @@ static void add_labels(struct gm_render *r, const struct gm_render_thing *t)
 
 	gm_render_label_i64(out, true, "gpu", facts->index);
 	gm_render_label(out, false, "UUID", gm_str(facts->uuid));
-	gm_render_label(out, false, "pci_bus_id", gm_str(facts->pci_bus_id));
+	add_bus_id(out, facts->pci_bus_id);
 	(void)snprintf(device, sizeof(device), "nvidia%d", facts->minor >= 0 ? facts->minor : facts->index);
 	gm_render_label(out, false, "device", gm_str(device));
 	gm_render_label(out, false, "modelName", gm_str(facts->name));

@@ -454,6 +454,8 @@ static void test_render_dcgm_names_are_read_as_an_exporters(void **state)
 
 	f->in.dcgm_names = true;
 	f->in.holders = &holders;
+	(void)snprintf(f->view->boards[0].reading.facts.pci_bus_id, sizeof(f->view->boards[0].reading.facts.pci_bus_id),
+		       "0000:1b:00.0");
 	f->view->boards[1].reading.instance_count = 0;
 	f->view->boards[1].reading.sample.value[GM_FIELD_MEMORY_USED] = INT64_C(1234) << 20;
 	page = read_as_dcgm(f);
@@ -470,6 +472,10 @@ static void test_render_dcgm_names_are_read_as_an_exporters(void **state)
 		for (size_t k = 0; k < GM_LEN(of_board); k++)
 			assert_int_equal(d->sample.value[of_board[k]], mine->value[of_board[k]]);
 	}
+	show(f, "{gpu=\"0\",UUID=\"GPU-00000000-0000-4000-8000-000000000000\",pci_bus_id=\"00000000:1B:00.0\",device="
+		"\"nvidia0\",modelName=\"NVIDIA H100 80GB HBM3\",GPU_I_PROFILE=\"1g.10gb\",GPU_I_ID=\"8\",Hostname="
+		"\"worker-1\",DCGM_FI_DRIVER_VERSION=\"570.86.15\",container=\"main\",namespace=\"team\",pod=\"train-"
+		"0\"} ");
 	/* a whole board has its utilisation and memory, a partitioned one its slices */
 	assert_int_equal(page->devices[1].sample.value[GM_FIELD_UTILIZATION],
 			 f->view->boards[1].reading.sample.value[GM_FIELD_UTILIZATION]);

@@ -101,7 +101,13 @@ static bool is_ready(const struct gm_agent *a, const struct gm_agent_view *v, co
 	*out_why = v->reason;
 	if (v->state == GM_AGENT_STARTING)
 		return false;
-	return v->state != GM_AGENT_WORKING || (v->round > 0 && gm_mig_manager_ready(a->mig, out_why));
+	if (v->state != GM_AGENT_WORKING)
+		return true;
+	for (unsigned i = 0; i < v->board_count; i++) {
+		if (v->boards[i].state == GM_BOARD_NEW)
+			return false;
+	}
+	return gm_mig_manager_ready(a->mig, out_why);
 }
 
 static void tell_supervisor(struct gm_agent *a)

@@ -125,7 +125,7 @@ static bool is_loopback(const struct gm_agent_listen *l)
 static void warn_open(const struct gm_agent_settings *s, const struct gm_options *o, struct gm_option_list *warnings)
 {
 	for (size_t i = 0; i < s->listen.count; i++) {
-		struct gm_agent_listen l;
+		struct gm_agent_listen l = { 0 };
 
 		if (gm_agent_listen_parse(gm_str(s->listen.items[i]), &l, NULL) || is_loopback(&l))
 			continue;

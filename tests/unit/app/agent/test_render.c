@@ -320,8 +320,8 @@ static void test_render_survives_what_a_broken_driver_says(void **state)
 	struct gm_reading *a = &f->view->boards[0].reading;
 
 	/* texts: quotes, line ends, bytes that are no UTF-8 */
-	(void)snprintf(a->facts.name, sizeof(a->facts.name), "a\"b\\c\nd\x01\xff\xc2\x85 \xc3\xa9");
-	assert_true(gm_str_is(reread(f)->devices[0].product_name, "a\"b\\c?d??? \xc3\xa9"));
+	(void)snprintf(a->facts.name, sizeof(a->facts.name), "a\"b\\c\nz\x01\xff\xc2\x85 \xc3\xa9");
+	assert_true(gm_str_is(reread(f)->devices[0].product_name, "a\"b\\c?z??? \xc3\xa9"));
 	/* the same instance and the same board twice */
 	a->instances[2].gi = a->instances[0].gi;
 	assert_int_equal(reread(f)->devices[0].instances_count, 2);

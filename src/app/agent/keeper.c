@@ -44,6 +44,7 @@ struct keeper_process {
 
 static void child_run(struct keeper_process *p, const struct request *req)
 {
+	static const int crashes[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
 	sigset_t none;
 
 	(void)close(p->fd);
@@ -54,6 +55,9 @@ static void child_run(struct keeper_process *p, const struct request *req)
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
+	/* A crash ends the child at once, whatever the agent does about its own. */
+	for (size_t i = 0; i < GM_LEN(crashes); i++)
+		(void)signal(crashes[i], SIG_DFL);
 	(void)prctl(PR_SET_NAME, req->role == GM_KEEPER_SAMPLER ? "gpu-agent-nvml" : "gpu-agent-mig");
 	_exit(p->work->run(p->work->ctx, req->role, req->argument, p->agent_gone_fd));
 }

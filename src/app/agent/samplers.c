@@ -307,6 +307,8 @@ static enum gm_board_state board_state(const struct gm_samplers *s, unsigned ind
 		return GM_BOARD_LOST;
 	if (!s->boards[index].reported)
 		return GM_BOARD_NEW;
+	if (s->failure != GM_AGENT_STARTING)
+		return GM_BOARD_FAILED; /* no library or no driver: what was read before says nothing of now */
 	switch (b->reading.rc) {
 	case 0:
 		return GM_BOARD_OK;
@@ -338,7 +340,8 @@ static bool set_board_states(struct gm_samplers *s)
 		if (state == b->state)
 			continue;
 		b->hangs += state == GM_BOARD_HUNG;
-		if (state != GM_BOARD_OK || b->state != GM_BOARD_NEW)
+		/* Without a driver no board is read; that is said once, of the agent. */
+		if (s->failure == GM_AGENT_STARTING && b->state != GM_BOARD_NEW)
 			gm_warn("GPU changed its state", { "gpu", b->reading.facts.uuid }, GM_LOG_INT("index", i),
 				{ "from", gm_board_state_name(b->state) }, { "to", gm_board_state_name(state) });
 		b->state = state;
@@ -369,6 +372,15 @@ static bool all_hung(const struct gm_samplers *s)
 static bool primary_works(const struct gm_samplers *s)
 {
 	return s->watch.primary >= 0 && s->seen.children[s->watch.primary].state == GM_AGENT_CHILD_WORKING;
+}
+
+static void note_working(struct gm_samplers *s)
+{
+	if (!primary_works(s))
+		return;
+	s->working_mono_ms = s->seen.now_ns / MS;
+	s->failure = GM_AGENT_STARTING;
+	s->failure_text[0] = '\0';
 }
 
 static enum gm_agent_state state_now(const struct gm_samplers *s, const char **out_reason)
@@ -408,11 +420,6 @@ static bool set_agent_state(struct gm_samplers *s)
 	struct gm_agent_view *v = &s->view;
 	const char *reason;
 
-	if (primary_works(s)) {
-		s->working_mono_ms = s->seen.now_ns / MS;
-		s->failure = GM_AGENT_STARTING;
-		s->failure_text[0] = '\0';
-	}
 	const enum gm_agent_state state = state_now(s, &reason);
 	const bool changed = state != v->state || strcmp(reason, v->reason) != 0;
 
@@ -477,6 +484,7 @@ int64_t gm_samplers_tick(struct gm_samplers *s, bool *out_changed)
 	if (s->orders.took_over)
 		gm_info("another process reads the GPUs from now on", GM_LOG_INT("child", s->watch.primary));
 	carry_out(s);
+	note_working(s);
 	bool changed = set_board_states(s);
 	changed = set_agent_state(s) || changed;
 	changed = (news && round_complete(s)) || changed;

@@ -23,6 +23,11 @@ static int run_child(void *ctx, enum gm_keeper_role role, int argument, int agen
 	return gm_child_run(ctx, (unsigned)argument, agent_gone_fd);
 }
 
+int64_t stage_hung_after_ms(void)
+{
+	return getenv("GM_LONG") ? 2000 : 500;
+}
+
 void stage_begin(struct stage *s, int64_t interval_ms, const char *library)
 {
 	struct gm_err err = { 0 };
@@ -46,7 +51,7 @@ void stage_begin(struct stage *s, int64_t interval_ms, const char *library)
 					 .clock = gm_clock_system(),
 					 .interval_ms = interval_ms,
 					 .window_ms = 30000,
-					 .hung_after_ms = 2000 };
+					 .hung_after_ms = stage_hung_after_ms() };
 	memcpy(conf.order_fds, s->order_fds, sizeof(conf.order_fds));
 	s->samplers = gm_samplers_new(&conf);
 	if (nvs_world_open_at(NULL, s->dir, &s->world, &err))

@@ -20,6 +20,8 @@ struct stage {
 };
 /* library NULL: the simulator. */
 void stage_begin(struct stage *s, int64_t interval_ms, const char *library);
+/* When a call counts as hanging: as the agent has it with GM_LONG, else sooner. */
+int64_t stage_hung_after_ms(void);
 void stage_end(struct stage *s);
 /* A command to the simulated node. */
 void stage_tell(struct stage *s, const char *command);

@@ -107,8 +107,8 @@ static void test_samplers_one_hung_board_stops_no_other(void **state)
 	const uint64_t missed = missed_in_all(stage_view(&s));
 	board = 3;
 	stage_tell(&s, "fault nvmlDeviceGetUtilizationRates gpu=3 block");
-	const int64_t took = stage_until(&s, board_hung, 3000);
-	assert_true(took >= 1900);
+	const int64_t took = stage_until(&s, board_hung, stage_hung_after_ms() + 1000);
+	assert_true(took >= stage_hung_after_ms() - 100);
 	assert_string_equal(gm_agent_state_name(stage_view(&s)->state), "working");
 	assert_int_equal(stage_view(&s)->boards[3].hung_call, GM_NVML_SYMBOL_utilization);
 	assert_int_equal(count_in(stage_view(&s), GM_BOARD_OK), BOARDS - 1);
@@ -120,7 +120,7 @@ static void test_samplers_one_hung_board_stops_no_other(void **state)
 	assert_int_equal(stage_view(&s)->child_starts, 1);
 	assert_int_equal(stage_view(&s)->boards[3].hangs, 1);
 	stage_rounds(&s, 2); /* what was missed is known with the next round in time */
-	assert_true(stage_view(&s)->boards[3].missed >= 15);
+	assert_true(stage_view(&s)->boards[3].missed >= (uint64_t)(stage_hung_after_ms() / 100 - 2));
 	stage_end(&s);
 }
 
@@ -137,7 +137,7 @@ static void test_samplers_a_hang_that_spreads_costs_the_others_one_sample(void *
 	board = 5;
 	stage_tell(&s, "fault nvmlDeviceGetUtilizationRates gpu=5 block-library times=1");
 	(void)stage_until(&s, one_abandoned, SOON_MS);
-	(void)stage_until(&s, board_hung, 3000);
+	(void)stage_until(&s, board_hung, stage_hung_after_ms() + 1000);
 	stage_rounds(&s, getenv("GM_LONG") ? 1000 : 10);
 	for (unsigned b = 0; b < BOARDS; b++) {
 		if (b != 5)
@@ -148,6 +148,23 @@ static void test_samplers_a_hang_that_spreads_costs_the_others_one_sample(void *
 	stage_tell(&s, "clear all");
 	(void)stage_until(&s, settled, SOON_MS);
 	assert_int_equal(stage_view(&s)->child_starts, 2);
+	assert_int_equal(stage_view(&s)->child_crashes, 0);
+	stage_end(&s);
+}
+
+/* Hangs that pass: the patience grows with them, so that no process is made for each. */
+static void test_samplers_get_used_to_a_driver_that_often_stops_for_a_while(void **state)
+{
+	(void)state;
+	const int cycles = getenv("GM_LONG") ? 2000 : 5;
+	struct stage s;
+	begin(&s, 100);
+	for (int i = 0; i < cycles; i++) {
+		stage_tell(&s, "fault nvmlDeviceGetUtilizationRates gpu=1 block-library 130ms times=1");
+		stage_rounds(&s, 3);
+	}
+	(void)stage_until(&s, settled, SOON_MS);
+	assert_in_range(stage_view(&s)->child_starts, 2, 4);
 	assert_int_equal(stage_view(&s)->child_crashes, 0);
 	stage_end(&s);
 }
@@ -182,6 +199,8 @@ static void test_samplers_follow_a_driver_that_goes_and_comes(void **state)
 	stage_tell(&s, "unload-driver");
 	(void)stage_until(&s, no_driver, SOON_MS);
 	assert_non_null(strstr(stage_view(&s)->reason, "DRIVER_NOT_LOADED"));
+	stage_turn(&s);
+	assert_int_equal(count_in(stage_view(&s), GM_BOARD_FAILED), BOARDS);
 	stage_tell(&s, "load-driver");
 	(void)stage_until(&s, all_read, SOON_MS);
 	stage_tell(&s, "mismatch on");
@@ -292,7 +311,7 @@ static void test_samplers_tell_of_an_init_that_hangs(void **state)
 	struct stage s;
 	stage_begin(&s, 100, NULL);
 	stage_tell(&s, "fault nvmlInit block");
-	(void)stage_until(&s, agent_hung, 3000);
+	(void)stage_until(&s, agent_hung, stage_hung_after_ms() + 1000);
 	assert_non_null(strstr(stage_view(&s)->reason, "nvmlInit"));
 	stage_tell(&s, "clear all");
 	(void)stage_until(&s, all_read, SOON_MS);
@@ -334,6 +353,7 @@ int main(void)
 		cmocka_unit_test(test_samplers_read_every_board_each_round),
 		cmocka_unit_test(test_samplers_one_hung_board_stops_no_other),
 		cmocka_unit_test(test_samplers_a_hang_that_spreads_costs_the_others_one_sample),
+		cmocka_unit_test(test_samplers_get_used_to_a_driver_that_often_stops_for_a_while),
 		cmocka_unit_test(test_samplers_a_crash_is_made_good_at_once),
 		cmocka_unit_test(test_samplers_follow_a_driver_that_goes_and_comes),
 		cmocka_unit_test(test_samplers_a_lost_board_comes_back),

@@ -86,7 +86,8 @@ class RealServer(unittest.TestCase):
         self.assertGreater(size, 5 << 20)
         # The message, what is kept of it, and little more: pods are unpacked one at a time.
         grown = int(first.split()[2])
-        self.assertLess(grown, size / 1024 + 4096, f"{grown} KiB for a message of {size // 1024}")
+        if not any("SAN_OPTIONS" in name for name in os.environ):
+            self.assertLess(grown, size / 1024 + 3072, f"{grown} KiB for a message of {size // 1024}")
         self.assertLess(took, 5)
         print(f"5000 pods, {size / 2**20:.1f} MiB: {took * 1000:.0f} ms, {grown} KiB", flush=True)
 

@@ -96,7 +96,7 @@ static int unix_address(const char *path, struct sockaddr_un *out, struct gm_err
 
 /*
  * Two servers that start at once must not both find the socket of a dead one and remove each other's. The folder itself is
- * locked, for a few system calls, so that no lock file is left behind.
+ * locked, for a few system calls, so that no lock file is left behind. A file system without locks is taken as it is.
  */
 static int lock_folder(const char *path, int *out_fd, struct gm_err *err)
 {
@@ -106,8 +106,9 @@ static int lock_folder(const char *path, int *out_fd, struct gm_err *err)
 		n--;
 	GM_AUTO(gm_free_p) char *folder = gm_str_dup(gm_str_n(path, n));
 	GM_AUTO(gm_fd_close_p) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || flock(fd, LOCK_EX) != 0)
+	if (fd < 0)
 		return gm_fail_errno(err, errno, "'unix:%s': folder '%s'", path, folder);
+	(void)flock(fd, LOCK_EX);
 	*out_fd = gm_fd_steal(&fd);
 	return 0;
 }

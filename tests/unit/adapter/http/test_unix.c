@@ -2,6 +2,7 @@
 #include "adapter/http/http.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -231,6 +232,57 @@ static void test_the_socket_speaks_no_tls(void **state)
 	assert_false(is_there());
 }
 
+struct starter {
+	pthread_t thread;
+	pthread_barrier_t *barrier;
+	struct gm_http_server *server;
+	int rc;
+};
+
+static void *start_at_once(void *arg)
+{
+	struct starter *s = arg;
+	struct gm_err err = { 0 };
+
+	(void)pthread_barrier_wait(s->barrier);
+	s->rc = start(url, &s->server, &err);
+	return NULL;
+}
+
+/* Each finds the socket of a dead server: none may take away what another has just put there. */
+static void test_of_many_that_start_at_once_one_wins(void **state)
+{
+	(void)state;
+
+	for (int round = 0; round < 10; round++) {
+		struct starter starters[6] = { 0 };
+		pthread_barrier_t barrier;
+		size_t won = 0, lost = 0;
+
+		leave_dead_socket();
+		assert_int_equal(pthread_barrier_init(&barrier, NULL, GM_LEN(starters)), 0);
+		for (size_t i = 0; i < GM_LEN(starters); i++) {
+			starters[i].barrier = &barrier;
+			assert_int_equal(pthread_create(&starters[i].thread, NULL, start_at_once, &starters[i]), 0);
+		}
+		for (size_t i = 0; i < GM_LEN(starters); i++) {
+			assert_int_equal(pthread_join(starters[i].thread, NULL), 0);
+			won += starters[i].rc == 0;
+			lost += starters[i].rc == GM_ERR_CONFLICT;
+		}
+		(void)pthread_barrier_destroy(&barrier);
+		assert_int_equal(won, 1);
+		assert_int_equal(lost, GM_LEN(starters) - 1);
+		GM_AUTO(wire_close_p) struct wire w = { 0 };
+		assert_true(wire_open_unix(&w, path));
+		assert_true(wire_ask(&w, HELLO("x") "\r\n"));
+		assert_int_equal(w.status, 200);
+		for (size_t i = 0; i < GM_LEN(starters); i++)
+			gm_http_server_free(starters[i].server);
+		assert_false(is_there());
+	}
+}
+
 /* Many connections while it stops: each gets its answer or an end, nothing hangs. */
 static void test_stop_ends_with_connections_open(void **state)
 {
@@ -261,6 +313,7 @@ int main(void)
 		TEST(test_a_file_that_is_not_ours_any_more_stays),
 		TEST(test_bad_paths_are_refused_with_the_rule),
 		TEST(test_the_socket_speaks_no_tls),
+		TEST(test_of_many_that_start_at_once_one_wins),
 		TEST(test_stop_ends_with_connections_open),
 	};
 

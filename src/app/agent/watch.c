@@ -219,7 +219,9 @@ static void look_at_primary(struct gm_watch *w, const struct gm_watch_seen *seen
 	const bool can = count_role(w, GM_WATCH_ABANDONED) + count_role(w, GM_WATCH_ENDING) < GM_WATCH_ABANDONED_MAX;
 	const uint64_t culprits = spread_culprits(w, seen);
 	if (culprits || primary_never_began(w, seen)) {
-		w->limit = !can;
+		/* A stop that passes is no state of the agent. */
+		w->limit = !can && (stuck(&seen->children[w->primary], seen->now_ns, seen->hung_after_ns) ||
+				    primary_never_began(w, seen));
 		if (!can || seen->now_ns < w->takeover_after_ns)
 			return;
 		w->renewing = false;

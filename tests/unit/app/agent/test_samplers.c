@@ -152,6 +152,62 @@ static void test_samplers_a_hang_that_spreads_costs_the_others_one_sample(void *
 	stage_end(&s);
 }
 
+static bool agent_hung(const struct gm_agent_view *v)
+{
+	return v->state == GM_AGENT_HUNG;
+}
+
+static bool two_abandoned(const struct gm_agent_view *v)
+{
+	return v->abandoned == 2;
+}
+
+/* Three boards that each hold up their whole process: the third is waited for, and nobody is killed. */
+static void test_samplers_abandon_two_and_no_third(void **state)
+{
+	(void)state;
+	struct stage s;
+	begin(&s, 100);
+	stage_rounds(&s, 2);
+	stage_tell(&s, "fault nvmlDeviceGetUtilizationRates gpu=1 block-library times=1");
+	(void)stage_until(&s, one_abandoned, SOON_MS);
+	stage_rounds(&s, 12);
+	stage_tell(&s, "fault nvmlDeviceGetUtilizationRates gpu=4 block-library times=1");
+	(void)stage_until(&s, two_abandoned, SOON_MS);
+	board = 4;
+	(void)stage_until(&s, board_hung, SOON_MS);
+	assert_int_equal(stage_view(&s)->state, GM_AGENT_WORKING);
+	assert_int_equal(count_in(stage_view(&s), GM_BOARD_OK), BOARDS - 2);
+	stage_rounds(&s, 12);
+	stage_tell(&s, "fault nvmlDeviceGetUtilizationRates gpu=6 block-library times=1");
+	(void)stage_until(&s, agent_hung, SOON_MS);
+	assert_non_null(strstr(stage_view(&s)->reason, "two sampling processes"));
+	for (int i = 0; i < 10; i++)
+		stage_turn(&s);
+	assert_int_equal(stage_view(&s)->abandoned, 2);
+	assert_int_equal(stage_view(&s)->child_starts, 3);
+	stage_tell(&s, "clear all");
+	(void)stage_until(&s, settled, SOON_MS);
+	assert_int_equal(stage_view(&s)->child_crashes, 0);
+	stage_end(&s);
+}
+
+/* A lock of the driver itself: no other process gets further, and that is what is told. */
+static void test_samplers_tell_when_the_whole_driver_hangs(void **state)
+{
+	(void)state;
+	struct stage s;
+	begin(&s, 100);
+	stage_rounds(&s, 2);
+	stage_tell(&s, "fault nvmlDeviceGetUtilizationRates gpu=1 block-driver times=1");
+	(void)stage_until(&s, agent_hung, stage_hung_after_ms() + 1500);
+	assert_int_equal(count_in(stage_view(&s), GM_BOARD_HUNG), BOARDS);
+	stage_tell(&s, "clear all");
+	(void)stage_until(&s, settled, SOON_MS);
+	assert_in_range(stage_view(&s)->child_starts, 1, 3);
+	stage_end(&s);
+}
+
 /* Hangs that pass: the patience grows with them, so that no process is made for each. */
 static void test_samplers_get_used_to_a_driver_that_often_stops_for_a_while(void **state)
 {
@@ -300,11 +356,6 @@ static void test_samplers_wait_for_a_library_that_is_not_there_yet(void **state)
 	(void)rmdir(path);
 }
 
-static bool agent_hung(const struct gm_agent_view *v)
-{
-	return v->state == GM_AGENT_HUNG;
-}
-
 static void test_samplers_tell_of_an_init_that_hangs(void **state)
 {
 	(void)state;
@@ -353,6 +404,8 @@ int main(void)
 		cmocka_unit_test(test_samplers_read_every_board_each_round),
 		cmocka_unit_test(test_samplers_one_hung_board_stops_no_other),
 		cmocka_unit_test(test_samplers_a_hang_that_spreads_costs_the_others_one_sample),
+		cmocka_unit_test(test_samplers_abandon_two_and_no_third),
+		cmocka_unit_test(test_samplers_tell_when_the_whole_driver_hangs),
 		cmocka_unit_test(test_samplers_get_used_to_a_driver_that_often_stops_for_a_while),
 		cmocka_unit_test(test_samplers_a_crash_is_made_good_at_once),
 		cmocka_unit_test(test_samplers_follow_a_driver_that_goes_and_comes),

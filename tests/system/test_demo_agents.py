@@ -3,10 +3,10 @@
 import http.client
 import json
 import os
-import pathlib
 import re
 import signal
 import subprocess
+import tempfile
 import unittest
 
 from harness import CONTEXT, DEADLINE_S, ROOT, descendants, free_port, running, wait_for
@@ -22,10 +22,12 @@ class Demo(unittest.TestCase):
             c.close()
 
     def test_nodes_of_real_agents(self):
+        folder = tempfile.TemporaryDirectory(prefix="gm-demo-")
+        self.addCleanup(folder.cleanup)
         self.port = free_port()
-        demo = subprocess.Popen([ROOT / "scripts" / "demo", "--agents", "3", "--fresh", "--port", str(self.port)],
+        demo = subprocess.Popen([ROOT / "scripts" / "demo", "--agents", "3", "--port", str(self.port)],
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
-                                env={**os.environ, "TERM": "dumb"}, start_new_session=True)
+                                env={**os.environ, "TERM": "dumb", "GM_DEMO_DATA": folder.name}, start_new_session=True)
         seen = []
         try:
             nodes = wait_for("three nodes", lambda: (n := self.ask("/gpu/nodes")["items"]) and len(n) == 3 and n, 600)
@@ -43,10 +45,6 @@ class Demo(unittest.TestCase):
             self.assertRaises(OSError, http.client.HTTPConnection("127.0.0.1", int(port), timeout=2).connect)
         self.assertEqual(len(re.findall(r"node-\d +http://127", said)), 3, said)
         wait_for("nothing is left", lambda: not [p for p in seen if running(p)], 15)
-        leftovers = pathlib.Path(ROOT / "data-demo").glob(f"*{self.port}*")
-        for f in leftovers:
-            if f.is_file():
-                f.unlink()
 
 
 if __name__ == "__main__":

@@ -33,12 +33,11 @@ static bool take_ends(struct gm_agent *a)
 	int r;
 
 	while ((r = gm_keeper_next_end(a->keeper, &end)) > 0) {
-		if (end.role == GM_KEEPER_SAMPLER) {
+		if (end.role == GM_KEEPER_SAMPLER)
 			gm_samplers_child_ended(a->samplers, &end);
-		} else {
+		else
 			gm_mig_manager_worker_ended(a->mig, &end);
-			a->pages_at_ms = 0;
-		}
+		a->pages_at_ms = 0; /* who waits for it, a switch of the MIG mode, goes on at once */
 	}
 	return r == 0;
 }
@@ -98,10 +97,13 @@ static void make_pages(struct gm_agent *a)
  */
 static bool is_ready(const struct gm_agent *a, const struct gm_agent_view *v, const char **out_why)
 {
+	/* A pause that somebody asked for is an answer; our own, while a layout is restored, is none. */
+	const bool restoring = v->state == GM_AGENT_PAUSED && v->paused_until_ms == 0;
+
 	*out_why = v->reason;
 	if (v->state == GM_AGENT_STARTING)
 		return false;
-	if (v->state != GM_AGENT_WORKING)
+	if (v->state != GM_AGENT_WORKING && !restoring)
 		return true;
 	for (unsigned i = 0; i < v->board_count; i++) {
 		if (v->boards[i].state == GM_BOARD_NEW)

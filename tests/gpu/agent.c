@@ -48,7 +48,7 @@ static uint16_t free_port(void)
 static void start_agent(const struct suite *s, const char *listen_at, const char *state_dir)
 {
 	char state[128], library[4200];
-	const char *argv[16] = { s->agent, "--interval", "100ms", "--listen",	       listen_at,
+	const char *argv[16] = { s->agent, "--interval", "100ms", "--listen",	listen_at,
 				 "--set",  state,	 "--set", "socket=none" };
 	(void)snprintf(state, sizeof(state), "state-dir=%s", state_dir);
 	if (s->nvml_path) {

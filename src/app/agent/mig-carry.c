@@ -8,6 +8,11 @@ struct work {
 	struct gm_mig_journal *journal;
 	struct gm_mig_job *job;
 	uint32_t number; /* of the last step in the journal */
+	/*
+	 * The way back goes on without a journal that cannot be written: whoever reads it finds a change that was begun,
+	 * and what is there by then.
+	 */
+	bool may_go_unwritten;
 };
 
 /* GPU instances as they are. Those without a compute instance are nobody's: no program can see them. */
@@ -73,8 +78,8 @@ static int look(struct work *w, const struct gm_mig_change *c, struct seen *out,
 					      .start = (uint8_t)all[i].start,
 					      .size = (uint8_t)all[i].size };
 
-		if (s->count >= GM_MIG_INSTANCES_MAX || all[i].size < 1 || all[i].start < 0 ||
-		    all[i].start + all[i].size > GM_MIG_UNITS_MAX)
+		if (s->count >= GM_MIG_INSTANCES_MAX || all[i].size < 1 || all[i].size > GM_MIG_UNITS_MAX ||
+		    all[i].start < 0 || all[i].start > GM_MIG_UNITS_MAX - all[i].size)
 			return gm_fail(err, GM_ERR_IO, "%s: the driver tells an impossible instance", c->uuid);
 		name_slice(c, &slice);
 		/* In the driver's order: the ids stand beside them. */
@@ -188,14 +193,18 @@ static int run_step(struct work *w, unsigned board, const struct seen *seen, con
 {
 	struct gm_mig_change *c = &w->job->changes[board];
 	int rc = gm_mig_journal_step(w->journal, w->number + 1, c->uuid, step, err);
+	bool written = rc == 0;
 
-	if (rc)
+	if (!written && !w->may_go_unwritten)
 		return rc;
-	w->number++;
+	w->number += written;
 	tell_step(w, board, step);
 	rc = do_step(w, c, seen, step, err);
-	if (rc == 0)
-		return gm_mig_journal_done(w->journal, w->number, err);
+	if (rc == 0) {
+		if (written)
+			rc = gm_mig_journal_done(w->journal, w->number, err);
+		return w->may_go_unwritten ? 0 : rc;
+	}
 	if (step->verb == GM_MIG_CREATE || step->verb == GM_MIG_DESTROY)
 		gm_err_wrap(err, "%s %s@%u on %s", gm_mig_verb_name(step->verb), step->slice.name, step->slice.start,
 			    c->uuid);
@@ -258,7 +267,7 @@ static void finish(struct work *w, enum gm_mig_outcome outcome, int code, const 
 {
 	struct gm_err err = { 0 };
 
-	/* The boards are as they are; a journal that cannot say so is read again, and gone toward again. */
+	/* The boards are as they are; the agent writes it down when the journal can be written again. */
 	if (gm_mig_journal_end(w->journal, outcome, text, &err) && code == 0) {
 		code = err.code;
 		text = err.text;
@@ -274,7 +283,7 @@ static void go_back(struct work *w, const struct gm_err *why, bool said)
 	char text[sizeof(w->job->text)];
 
 	atomic_store(&w->job->going_back, 1);
-	/* When the journal fails too we go back all the same: the next start then goes on from what it finds. */
+	w->may_go_unwritten = true;
 	if (!said && gm_mig_journal_back(w->journal, why->text, &err))
 		gm_err_reset(&err);
 	if (go_toward(w, GM_MIG_BACKWARD, &err) == 0) {

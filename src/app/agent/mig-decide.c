@@ -3,6 +3,7 @@
 
 struct standing {
 	bool wait, foreign;
+	bool gone;		      /* a board that this node no longer has */
 	bool ahead_used, behind_used; /* what finishing, what undoing would remove is in use */
 };
 
@@ -29,6 +30,11 @@ static void look_at_board(const struct gm_mig_change *c, const struct gm_agent_v
 	int at = gm_mig_view_find(view, c->uuid);
 	struct gm_mig_board b;
 
+	if (at < 0 && gm_mig_view_whole(view)) {
+		s->gone = true;
+		gm_buf_addf(why, "%s%s is no longer in this node", why->n ? "; " : "", c->uuid);
+		return;
+	}
 	if (at < 0 || view->boards[at].state != GM_BOARD_OK || !gm_mig_board_init(&b, &view->boards[at].reading)) {
 		s->wait = true;
 		gm_buf_addf(why, "%s%s is not there", why->n ? "; " : "", c->uuid);
@@ -57,7 +63,7 @@ enum gm_mig_decision gm_mig_decide(const struct gm_mig_past *past, const struct 
 		look_at_board(&past->changes[i], view, holders, &s, out_why);
 	if (s.wait)
 		return GM_MIG_DECIDE_WAIT;
-	if (s.foreign || (s.ahead_used && s.behind_used))
+	if (s.foreign || s.gone || (s.ahead_used && s.behind_used))
 		return GM_MIG_DECIDE_GIVE_UP;
 	if (past->back)
 		return s.behind_used ? GM_MIG_DECIDE_FINISH : GM_MIG_DECIDE_UNDO;

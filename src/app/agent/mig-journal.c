@@ -201,6 +201,7 @@ static int put_aside(const char *dir, struct gm_mig_journal *j, struct gm_err *e
 	gm_fd_close(j->fd);
 	j->fd = -1;
 	j->records = 0;
+	j->bytes = 0;
 	return open_in(dir, "mig-journal", &j->fd, err);
 }
 
@@ -222,10 +223,26 @@ static int take_past(const char *dir, struct gm_mig_journal *j, struct gm_mig_pa
 	if (rc)
 		return gm_fail(err, rc, "%s", damage.text);
 	j->records = past->records;
+	j->bytes = past->good_bytes;
 	if (past->torn && (ftruncate(j->fd, (off_t)past->good_bytes) != 0 || fdatasync(j->fd) != 0))
 		return gm_fail_errno(err, errno, "%s/mig-journal: cannot cut a torn record off", dir);
-	if (lseek(j->fd, (off_t)past->good_bytes, SEEK_SET) < 0)
-		return gm_fail_errno(err, errno, "%s/mig-journal", dir);
+	return 0;
+}
+
+int gm_mig_lock(const char *dir, const char *name, int *out_fd, struct gm_err *err)
+{
+	GM_AUTO(gm_fd_close_p) int fd = -1;
+	int rc = make_folder(dir, err);
+
+	if (rc == 0)
+		rc = open_in(dir, name, &fd, err);
+	if (rc)
+		return rc;
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+		return errno == EWOULDBLOCK ? gm_fail(err, GM_ERR_BUSY, "%s/%s is held by another process", dir, name)
+					    : gm_fail_errno(err, errno, "%s/%s: cannot lock it", dir, name);
+	*out_fd = fd;
+	fd = -1;
 	return 0;
 }
 
@@ -237,12 +254,7 @@ int gm_mig_journal_open(const char *dir, struct gm_mig_journal *out, struct gm_m
 
 	if (!past)
 		return gm_fail(err, GM_ERR_NO_MEMORY, "no memory for the journal");
-	rc = make_folder(dir, err);
-	if (rc == 0)
-		rc = open_in(dir, "mig-lock", &j.lock_fd, err);
-	if (rc == 0 && flock(j.lock_fd, LOCK_EX | LOCK_NB) != 0)
-		rc = errno == EWOULDBLOCK ? gm_fail(err, GM_ERR_BUSY, "%s: another process changes MIG layouts", dir)
-					  : gm_fail_errno(err, errno, "%s/mig-lock: cannot lock it", dir);
+	rc = gm_mig_lock(dir, "mig-lock", &j.lock_fd, err);
 	if (rc == 0)
 		rc = open_in(dir, "mig-journal", &j.fd, err);
 	if (rc == 0)
@@ -266,14 +278,12 @@ void gm_mig_journal_close(struct gm_mig_journal *j)
 	*j = GM_MIG_JOURNAL_NONE;
 }
 
-static int write_synced(struct gm_mig_journal *j, const struct gm_buf *text, struct gm_err *err)
+static int write_all(const struct gm_mig_journal *j, const struct gm_buf *text, struct gm_err *err)
 {
 	size_t at = 0;
 
-	if (text->failed)
-		return gm_fail(err, GM_ERR_NO_MEMORY, "no memory for the journal");
 	while (at < text->n) {
-		ssize_t n = write(j->fd, text->p + at, text->n - at);
+		ssize_t n = pwrite(j->fd, text->p + at, text->n - at, (off_t)(j->bytes + at));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -286,17 +296,29 @@ static int write_synced(struct gm_mig_journal *j, const struct gm_buf *text, str
 	return 0;
 }
 
+static int write_synced(struct gm_mig_journal *j, const struct gm_buf *text, uint32_t records, struct gm_err *err)
+{
+	int rc = text->failed ? gm_fail(err, GM_ERR_NO_MEMORY, "no memory for the journal") : write_all(j, text, err);
+
+	if (rc) {
+		/* Half a record behind the whole ones; the next one is written over it where it cannot be cut off. */
+		int ignored = ftruncate(j->fd, (off_t)j->bytes);
+
+		(void)ignored;
+		return rc;
+	}
+	j->bytes += text->n;
+	j->records += records;
+	return 0;
+}
+
 static int add_record(struct gm_mig_journal *j, const struct gm_buf *body, struct gm_err *err)
 {
 	GM_AUTO(gm_buf_fini_p) struct gm_buf line = { 0 };
-	int rc;
 
 	gm_mig_line_add(&line, j->records + 1, gm_buf_str(body));
 	line.failed |= body->failed;
-	rc = write_synced(j, &line, err);
-	if (rc == 0)
-		j->records++;
-	return rc;
+	return write_synced(j, &line, 1, err);
 }
 
 int gm_mig_journal_begin(struct gm_mig_journal *j, const struct gm_mig_job *job, struct gm_err *err)
@@ -304,7 +326,6 @@ int gm_mig_journal_begin(struct gm_mig_journal *j, const struct gm_mig_job *job,
 	GM_AUTO(gm_buf_fini_p) struct gm_buf text = { 0 };
 	GM_AUTO(gm_buf_fini_p) struct gm_buf body = { 0 };
 	uint32_t n = 0;
-	int rc;
 
 	gm_buf_addf(&body, "begin %s %s %d %d", job->id, gm_mig_kind_name(job->kind), job->remove_unused, job->keep);
 	n++;
@@ -322,15 +343,14 @@ int gm_mig_journal_begin(struct gm_mig_journal *j, const struct gm_mig_job *job,
 	gm_mig_line_add(&text, n, GM_STR("go"));
 	text.failed |= body.failed;
 	/* The old content is of a change that has ended: to lose it is no harm. */
-	if (ftruncate(j->fd, 0) != 0 || lseek(j->fd, 0, SEEK_SET) < 0)
+	if (ftruncate(j->fd, 0) != 0)
 		return gm_fail_errno(err, errno, "cannot empty the journal");
+	j->bytes = 0;
+	j->records = 0;
 	/* The records to come have their room now: a full disk must not stop a change half way. */
 	if (fallocate(j->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)text.n + JOURNAL_ROOM) != 0 && errno != EOPNOTSUPP)
 		return gm_fail_errno(err, errno, "no room for the journal");
-	rc = write_synced(j, &text, err);
-	if (rc == 0)
-		j->records = n;
-	return rc;
+	return write_synced(j, &text, n, err);
 }
 
 int gm_mig_journal_step(struct gm_mig_journal *j, uint32_t n, const char *uuid, const struct gm_mig_step *step,

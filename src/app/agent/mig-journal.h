@@ -11,7 +11,7 @@
  * The journal of layout changes: `mig-journal` in the state folder, one line a record, each with a number and a check sum
  * over both, written and synced before what it announces is done. It holds one change; the next one replaces it once the
  * last has ended. `mig-lock` beside it is held as long as somebody works, so a worker that outlived its agent and a new
- * agent are never at it at once.
+ * agent are never at it at once. `mig-agent` is held by the agent that the folder belongs to.
  *
  *     <check> 1 begin <id> <kind> <remove_unused> <keep>
  *     <check> 2 board <uuid> <resets> <before> <wanted>
@@ -46,8 +46,12 @@ int gm_mig_journal_parse(struct gm_str text, struct gm_mig_past *out, struct gm_
 struct gm_mig_journal {
 	int lock_fd, fd;
 	uint32_t records;
+	size_t bytes; /* of the whole records: what a failed write left behind them is cut off */
 };
-#define GM_MIG_JOURNAL_NONE ((struct gm_mig_journal){ -1, -1, 0 })
+#define GM_MIG_JOURNAL_NONE ((struct gm_mig_journal){ -1, -1, 0, 0 })
+
+/* Makes the folder when it is not there and holds the file of this name in it. GM_ERR_BUSY: another process does. */
+int gm_mig_lock(const char *dir, const char *name, int *out_fd, struct gm_err *err) GM_CHECKED;
 
 /*
  * Makes the folder when it is not there, takes the lock (GM_ERR_BUSY: somebody has it), reads the journal into *out_past

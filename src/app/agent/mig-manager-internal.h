@@ -40,6 +40,8 @@ struct gm_mig_manager {
 	enum gm_mig_phase phase;
 	int64_t phase_since_ms; /* mono */
 	bool holds;
+	int owner_fd; /* holds the state folder; -1: not ours (yet) */
+	bool loaded;  /* `wanted` is of the folder */
 	const struct gm_agent_view *view;
 	const struct gm_holders *holders;
 	struct gm_mig_wanted wanted;
@@ -50,11 +52,9 @@ struct gm_mig_manager {
 	/* what is compared to see that boards were out of sight */
 	uint64_t child_starts;
 	enum gm_agent_state agent_state;
-	/* restoring */
-	unsigned restore_failures;
-	int64_t restore_not_before_ms; /* mono */
-	char rival[200];	       /* "": none */
-	int64_t rival_looked_ms;       /* mono; 0: never */
+	int64_t save_again_ms;	 /* mono; 0: the wanted layouts are on the disk */
+	char rival[200];	 /* "": none */
+	int64_t rival_looked_ms; /* mono; 0: never */
 	bool ready;
 	char why[440];
 };

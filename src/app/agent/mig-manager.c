@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 #define RIVAL_EVERY_MS 30000
+#define SAVE_AGAIN_MS 30000
 #define HOLD_LIMIT_MS 60000
 #define SETTLE_LIMIT_MS 30000
 #define ASK_LIMIT_S 10
@@ -42,8 +43,11 @@ void gm_mig_manager_save(struct gm_mig_manager *m)
 {
 	struct gm_err err = { 0 };
 
-	if (gm_mig_wanted_save(m->conf.state_dir, &m->wanted, &err))
-		gm_error_err("cannot keep the wanted MIG layouts", &err);
+	m->save_again_ms = 0;
+	if (gm_mig_wanted_save(m->conf.state_dir, &m->wanted, &err) == 0)
+		return;
+	m->save_again_ms = gm_mono_ms(m->conf.clock) + SAVE_AGAIN_MS;
+	gm_error_err("cannot keep the wanted MIG layouts, tried again", &err);
 }
 
 static void enter_phase(struct gm_mig_manager *m, enum gm_mig_phase phase)
@@ -136,8 +140,8 @@ int gm_mig_manager_begin(struct gm_mig_manager *m, const struct gm_mig_begin *b,
 	struct gm_mig_operation *op;
 	bool resets = false;
 
-	fill_job(m, b);
 	(void)pthread_mutex_lock(&m->mu);
+	fill_job(m, b); /* under the lock: of an operation that goes on after a worker broke off it is shown */
 	op = gm_mig_operations_find(&m->operations, gm_str(b->id));
 	if (!op)
 		op = gm_mig_operations_add(&m->operations, b->id, b->kind, gm_mig_manager_now(m));
@@ -162,11 +166,11 @@ int gm_mig_manager_begin(struct gm_mig_manager *m, const struct gm_mig_begin *b,
 	return 0;
 }
 
-/* Takes a change that has ended well into what is wanted, once. */
+/* Takes a change that has ended well into what is wanted; one of the journal (id NULL: it is not in there) once. */
 static void merge_wanted(struct gm_mig_manager *m, const char *id, bool keep, const struct gm_mig_change *changes,
 			 uint32_t count)
 {
-	if (strcmp(m->wanted.last, id) == 0)
+	if (id && strcmp(m->wanted.last, id) == 0)
 		return;
 	for (uint32_t i = 0; i < count; i++) {
 		if (keep)
@@ -174,7 +178,8 @@ static void merge_wanted(struct gm_mig_manager *m, const char *id, bool keep, co
 		else
 			gm_mig_wanted_drop(&m->wanted, changes[i].uuid);
 	}
-	(void)gm_str_copy(gm_str(id), m->wanted.last, sizeof(m->wanted.last));
+	if (id)
+		(void)gm_str_copy(gm_str(id), m->wanted.last, sizeof(m->wanted.last));
 	gm_mig_manager_save(m);
 }
 
@@ -209,15 +214,14 @@ void gm_mig_manager_worker_ended(struct gm_mig_manager *m, const struct gm_keepe
 			gm_mig_operation_say(m->current, gm_mig_manager_now(m), "the worker broke off%s%s",
 					     job->text[0] ? ": " : "", job->text);
 		(void)pthread_mutex_unlock(&m->mu);
+		m->ready = true;
+		gm_mig_manager_not_ready(m, "the MIG change %s is unfinished", job->id);
+		settle(m);
 		let_go(m);
-		enter_phase(m, GM_MIG_PHASE_START);
 		return;
 	}
-	if (outcome == GM_MIG_OUTCOME_NEW) {
+	if (outcome == GM_MIG_OUTCOME_NEW)
 		merge_wanted(m, job->id, job->keep, job->changes, job->count);
-		m->restore_failures = 0;
-		m->restore_not_before_ms = 0;
-	}
 	end_operation(m, states[outcome], job->code, job->text);
 	settle(m);
 	let_go(m);
@@ -266,11 +270,30 @@ static void recover(struct gm_mig_manager *m, enum gm_mig_direction direction)
 		gm_warn_err("cannot recover a MIG change", &err);
 }
 
+/* A worker that could not write how it ended has told us: what was answered stays true. False: nothing of that kind. */
+static bool write_end(struct gm_mig_manager *m, struct gm_mig_journal *j)
+{
+	const struct gm_mig_job *job = m->conf.job;
+	enum gm_mig_outcome outcome = (enum gm_mig_outcome)atomic_load(&job->outcome);
+	struct gm_err err = { 0 };
+
+	if (!m->past->going || m->past->outcome != GM_MIG_OUTCOME_NONE || outcome == GM_MIG_OUTCOME_NONE ||
+	    strcmp(m->past->id, job->id) != 0)
+		return false;
+	if (gm_mig_journal_end(j, outcome, job->text, &err))
+		gm_mig_manager_not_ready(m, "the end of the MIG change %s cannot be written: %s", job->id, err.text);
+	else
+		enter_phase(m, GM_MIG_PHASE_IDLE);
+	return true;
+}
+
 static void decide(struct gm_mig_manager *m, struct gm_mig_journal *j)
 {
 	GM_AUTO(gm_buf_fini_p) struct gm_buf why = { 0 };
-	enum gm_mig_decision d = gm_mig_decide(m->past, m->view, m->holders, &why);
 
+	if (write_end(m, j))
+		return;
+	enum gm_mig_decision d = gm_mig_decide(m->past, m->view, m->holders, &why);
 	switch (d) {
 	case GM_MIG_DECIDE_NOTHING:
 		if (m->past->outcome == GM_MIG_OUTCOME_NEW)
@@ -296,13 +319,45 @@ static void decide(struct gm_mig_manager *m, struct gm_mig_journal *j)
 	}
 }
 
+static void load_wanted(struct gm_mig_manager *m)
+{
+	struct gm_err err = { 0 };
+
+	/* A damaged file is a loss, but no reason not to work: what is there now is what there is. */
+	if (gm_mig_wanted_load(m->conf.state_dir, &m->wanted, &err))
+		gm_error_err("wanted MIG layouts", &err, { "folder", m->conf.state_dir });
+	for (uint32_t i = 0; i < m->wanted.count; i++)
+		m->wanted.boards[i].interrupted = true;
+}
+
+/* The folder is ours for life: what two agents remember and write there would not agree. */
+static int take_folder(struct gm_mig_manager *m, struct gm_err *err)
+{
+	int rc = m->owner_fd >= 0 ? 0 : gm_mig_lock(m->conf.state_dir, "mig-agent", &m->owner_fd, err);
+
+	if (rc == 0 && !m->loaded) {
+		load_wanted(m);
+		m->loaded = true;
+	}
+	return rc;
+}
+
 static void start(struct gm_mig_manager *m)
 {
 	struct gm_mig_journal j = GM_MIG_JOURNAL_NONE;
 	struct gm_err err = { 0 };
-	int rc = gm_mig_journal_open(m->conf.state_dir, &j, m->past, &err);
+	int rc;
 
 	m->ready = true;
+	/* Who may only tell leaves the folder alone: it may be missing, or unwritable, or another agent's. */
+	if (!m->conf.enabled) {
+		load_wanted(m);
+		enter_phase(m, GM_MIG_PHASE_IDLE);
+		return;
+	}
+	rc = take_folder(m, &err);
+	if (rc == 0)
+		rc = gm_mig_journal_open(m->conf.state_dir, &j, m->past, &err);
 	if (rc == GM_ERR_CORRUPT) {
 		gm_error_err("journal of MIG changes", &err);
 		enter_phase(m, GM_MIG_PHASE_IDLE);
@@ -344,8 +399,11 @@ static void wait_settled(struct gm_mig_manager *m)
 
 		fresh &= at >= 0 && m->view->boards[at].samples >= m->settle_samples[i] + 2;
 	}
-	if (fresh || gm_mono_ms(m->conf.clock) - m->phase_since_ms > SETTLE_LIMIT_MS)
-		enter_phase(m, GM_MIG_PHASE_IDLE);
+	if (!fresh && gm_mono_ms(m->conf.clock) - m->phase_since_ms <= SETTLE_LIMIT_MS)
+		return;
+	/* The journal has the last word, also of a worker that broke off. */
+	enter_phase(m, GM_MIG_PHASE_START);
+	start(m);
 }
 
 static void look_for_rivals(struct gm_mig_manager *m)
@@ -387,7 +445,7 @@ static int answer_plan(struct gm_mig_manager *m, const struct gm_mig_ask *ask, s
 		(void)pthread_mutex_unlock(&m->mu);
 		atomic_store(&m->conf.job->step, 0);
 		atomic_store(&m->conf.job->steps, 0);
-		merge_wanted(m, id, req->keep, m->plan->changes, m->plan->count);
+		merge_wanted(m, NULL, req->keep, m->plan->changes, m->plan->count);
 		end_operation(m, GM_MIG_OP_SUCCEEDED, 0, "all is as it should be already");
 	}
 	gm_json_init(&w, ask->out);
@@ -487,6 +545,8 @@ void gm_mig_manager_tick(struct gm_mig_manager *m, const struct gm_agent_view *v
 		wait_settled(m);
 		break;
 	}
+	if (m->save_again_ms && gm_mono_ms(m->conf.clock) >= m->save_again_ms)
+		gm_mig_manager_save(m);
 	/* In the very turn that it becomes idle: nobody is told "ready" before the layouts were compared. */
 	if (m->phase == GM_MIG_PHASE_IDLE)
 		gm_mig_manager_watch(m);
@@ -612,8 +672,6 @@ int gm_mig_manager_new(const struct gm_mig_manager_conf *conf, struct gm_mig_man
 {
 	struct gm_mig_manager *m = gm_xalloc(sizeof(*m));
 	pthread_condattr_t attr;
-	struct gm_err damage = { 0 };
-	int rc;
 
 	if (strlen(conf->state_dir) >= sizeof(conf->job->state_dir) - 32) {
 		free(m);
@@ -623,6 +681,7 @@ int gm_mig_manager_new(const struct gm_mig_manager_conf *conf, struct gm_mig_man
 	m->past = gm_xalloc(sizeof(*m->past));
 	m->plan = gm_xalloc(sizeof(*m->plan));
 	m->agent_state = GM_AGENT_STARTING;
+	m->owner_fd = -1;
 	(void)pthread_mutex_init(&m->mu, NULL);
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -630,12 +689,6 @@ int gm_mig_manager_new(const struct gm_mig_manager_conf *conf, struct gm_mig_man
 	(void)pthread_condattr_destroy(&attr);
 	(void)gm_str_copy(GM_STR("the journal of MIG changes has not been looked at yet"), m->why, sizeof(m->why));
 	m->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	rc = gm_mig_wanted_load(conf->state_dir, &m->wanted, &damage);
-	/* A damaged file is a loss, but no reason not to work: what is there now is what there is. */
-	if (rc)
-		gm_error_err("wanted MIG layouts", &damage, { "folder", conf->state_dir });
-	for (uint32_t i = 0; i < m->wanted.count; i++)
-		m->wanted.boards[i].interrupted = true;
 	if (m->event_fd < 0) {
 		gm_mig_manager_free(m);
 		return gm_fail(err, GM_ERR_IO, "no eventfd");
@@ -653,6 +706,7 @@ void gm_mig_manager_free(struct gm_mig_manager *m)
 	(void)pthread_cond_destroy(&m->answered);
 	(void)pthread_mutex_destroy(&m->mu);
 	gm_fd_close(m->event_fd);
+	gm_fd_close(m->owner_fd);
 	free(m->past);
 	free(m->plan);
 	free(m);

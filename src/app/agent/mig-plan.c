@@ -10,6 +10,17 @@ int gm_mig_view_find(const struct gm_agent_view *view, const char *uuid)
 	return -1;
 }
 
+bool gm_mig_view_whole(const struct gm_agent_view *view)
+{
+	if (view->state != GM_AGENT_WORKING || view->board_count == 0)
+		return false;
+	for (unsigned i = 0; i < view->board_count && i < GM_AGENT_BOARDS_MAX; i++) {
+		if (view->boards[i].state == GM_BOARD_NEW || !view->boards[i].reading.facts.uuid[0])
+			return false;
+	}
+	return true;
+}
+
 struct planner {
 	const struct gm_mig_request *req;
 	const struct gm_agent_view *view;

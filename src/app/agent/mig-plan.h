@@ -69,5 +69,7 @@ enum gm_mig_decision gm_mig_decide(const struct gm_mig_past *past, const struct 
 				   const struct gm_holders *holders, struct gm_buf *out_why);
 /* Index in the view, or -1. */
 int gm_mig_view_find(const struct gm_agent_view *view, const char *uuid);
+/* Every board of the view has been read: one that is not found is not in this node (any more). */
+bool gm_mig_view_whole(const struct gm_agent_view *view);
 
 #endif

@@ -15,6 +15,9 @@ struct gm_mig_wanted_board {
 	/* not of the file */
 	bool interrupted;	    /* the board was out of sight since it was last as wanted: it may have been reset */
 	uint64_t differs_at_sample; /* when it was first seen to differ; 0: it does not */
+	bool absent;		    /* the node has no such board: said once */
+	unsigned restores;	    /* tried since it was last as wanted */
+	int64_t restore_not_before_ms; /* mono */
 };
 struct gm_mig_wanted {
 	char last[GM_MIG_ID_SIZE]; /* the change of the journal that is in here already */

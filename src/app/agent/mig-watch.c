@@ -41,6 +41,14 @@ static bool check_wanted(struct gm_mig_manager *m, struct gm_mig_wanted_board *w
 	const struct gm_agent_board *ab = at < 0 ? NULL : &m->view->boards[at];
 	struct gm_mig_board b;
 
+	if (!ab && gm_mig_view_whole(m->view)) {
+		/* Taken out, or fallen off before the driver came: nothing can be placed on it, so nothing waits for it. */
+		if (!w->absent)
+			gm_warn("a GPU with a wanted MIG layout is not in this node", { "gpu", w->uuid });
+		w->absent = true;
+		return false;
+	}
+	w->absent = false;
 	if (!ab || ab->state != GM_BOARD_OK || !gm_mig_board_init(&b, &ab->reading)) {
 		if (!w->yielded)
 			gm_mig_manager_not_ready(m, "%s: its MIG layout cannot be seen: the board is %s", w->uuid,
@@ -52,6 +60,7 @@ static bool check_wanted(struct gm_mig_manager *m, struct gm_mig_wanted_board *w
 	if (b.known && gm_mig_state_same(&out->before, &w->state)) {
 		w->interrupted = false;
 		w->differs_at_sample = 0;
+		w->restores = 0;
 		if (w->yielded) {
 			w->yielded = false;
 			gm_mig_manager_save(m);
@@ -60,8 +69,15 @@ static bool check_wanted(struct gm_mig_manager *m, struct gm_mig_wanted_board *w
 	}
 	if (w->yielded)
 		return false;
-	/* Gone while nobody looked: lost, not taken away. Whether it is true the worker sees for itself. */
-	if (w->interrupted && b.known && b.layout.count == 0 && w->state.on) {
+	if (!b.known) {
+		gm_mig_manager_not_ready(m, "%s: the driver does not tell the place of every instance", w->uuid);
+		return false;
+	}
+	/*
+	 * Gone while nobody looked: lost, not taken away. Whether it is true the worker sees for itself. A mode that is
+	 * off where it survives all but a switch (Ampere) was switched off by somebody.
+	 */
+	if (w->interrupted && b.layout.count == 0 && w->state.on && (b.on || ab->reading.facts.mig_resetless == 1)) {
 		memcpy(out->uuid, w->uuid, sizeof(out->uuid));
 		out->resets = !b.on && ab->reading.facts.mig_resetless != 1;
 		return true;
@@ -76,48 +92,80 @@ static bool check_wanted(struct gm_mig_manager *m, struct gm_mig_wanted_board *w
 	return false;
 }
 
-static void restore(struct gm_mig_manager *m, const struct gm_mig_change *changes, uint32_t count)
+/*
+ * Of the boards that lost their layout those to restore now, moved to the front: all that were not tried yet; else one
+ * alone, so that a board which refuses does not keep the others from theirs. Each try counts until the layout is there.
+ */
+static uint32_t choose(struct gm_mig_wanted_board *const *lost, struct gm_mig_change *changes, uint32_t count,
+		       int64_t now)
 {
-	int64_t now = gm_mono_ms(m->conf.clock);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (lost[i]->restores > 0)
+			continue;
+		lost[i]->restores = 1;
+		lost[i]->restore_not_before_ms = now;
+		changes[n++] = changes[i];
+	}
+	for (uint32_t i = 0; i < count && n == 0; i++) {
+		struct gm_mig_wanted_board *w = lost[i];
+		int64_t wait = (int64_t)RESTORE_AGAIN_MS << (w->restores < 7 ? w->restores - 1 : 6);
+
+		if (now < w->restore_not_before_ms)
+			continue;
+		w->restores++;
+		w->restore_not_before_ms = now + (wait < RESTORE_AGAIN_MAX_MS ? wait : RESTORE_AGAIN_MAX_MS);
+		changes[n++] = changes[i];
+	}
+	return n;
+}
+
+static void restore(struct gm_mig_manager *m, struct gm_mig_wanted_board *const *lost, struct gm_mig_change *changes,
+		    uint32_t count)
+{
 	char id[GM_MIG_ID_SIZE];
 	struct gm_err err = { 0 };
+	uint32_t n;
 
 	if (m->rival[0]) {
 		/* The owner that is seen will do as he likes: to make our layout beside him would be a fight. */
 		return;
 	}
 	gm_mig_manager_not_ready(m, "%s: its MIG layout was lost and is to be made again", changes[0].uuid);
-	if (!m->conf.enabled || m->view->state != GM_AGENT_WORKING || now < m->restore_not_before_ms)
+	n = choose(lost, changes, count, gm_mono_ms(m->conf.clock));
+	if (n == 0)
 		return;
 	gm_mig_manager_new_id(m, id);
 	gm_info("MIG layout lost, made again", { "operation", id }, { "gpu", changes[0].uuid },
-		GM_LOG_INT("boards", count));
+		GM_LOG_INT("boards", n));
 	const struct gm_mig_begin begin = {
-		.kind = GM_MIG_RESTORE, .id = id, .keep = true, .changes = changes, .count = count
+		.kind = GM_MIG_RESTORE, .id = id, .keep = true, .changes = changes, .count = n
 	};
 	if (gm_mig_manager_begin(m, &begin, &err))
 		gm_warn_err("cannot restore MIG layouts", &err);
-	/* Taken back when it succeeds. */
-	m->restore_not_before_ms = now + (RESTORE_AGAIN_MS << (m->restore_failures < 6 ? m->restore_failures : 6));
-	if (m->restore_not_before_ms > now + RESTORE_AGAIN_MAX_MS)
-		m->restore_not_before_ms = now + RESTORE_AGAIN_MAX_MS;
-	m->restore_failures++;
 }
 
 void gm_mig_manager_watch(struct gm_mig_manager *m)
 {
-	uint32_t lost = 0;
+	struct gm_mig_wanted_board *lost[GM_MIG_BOARDS_MAX];
+	struct gm_mig_change *changes = m->plan->changes;
+	uint32_t count = 0;
 
-	note_interruptions(m);
 	m->ready = true;
 	m->why[0] = '\0';
+	if (!m->conf.enabled)
+		return;
+	note_interruptions(m);
 	if (m->view->state != GM_AGENT_WORKING && m->wanted.count) {
 		gm_mig_manager_not_ready(m, "the wanted MIG layouts cannot be seen: %s",
 					 gm_agent_state_name(m->view->state));
 		return;
 	}
-	for (uint32_t i = 0; i < m->wanted.count; i++)
-		lost += check_wanted(m, &m->wanted.boards[i], &m->plan->changes[lost]);
-	if (lost)
-		restore(m, m->plan->changes, lost);
+	for (uint32_t i = 0; i < m->wanted.count; i++) {
+		if (check_wanted(m, &m->wanted.boards[i], &changes[count]))
+			lost[count++] = &m->wanted.boards[i];
+	}
+	if (count)
+		restore(m, lost, changes, count);
 }

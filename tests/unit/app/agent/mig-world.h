@@ -31,6 +31,7 @@ struct world_board {
 	char uuid[GM_MIG_UUID_SIZE];
 	const struct gm_variant *variant;
 	bool on, resetless;
+	bool broken;		      /* its driver creates nothing */
 	struct world_instance gi[16]; /* by id */
 };
 struct world {
@@ -170,7 +171,7 @@ static inline int world_create(void *ctx, const char *uuid, const struct gm_mig_
 	int gi;
 
 	world_step(w, true);
-	if (!b || !b->on || world_refuses(w))
+	if (!b || !b->on || b->broken || world_refuses(w))
 		return gm_fail(err, GM_ERR_CONFLICT, "INSUFFICIENT_RESOURCES");
 	while (slot.profile < t->profile_count && t->profiles[slot.profile].profile_id != slice->profile_id)
 		slot.profile++;
@@ -308,8 +309,8 @@ static inline char *make_dir(void)
 }
 static inline void drop_dir(char *dir)
 {
-	static const char *const names[] = { "mig-journal", "mig-lock", "mig-wanted", "mig-journal.damaged",
-					     "mig-wanted.new" };
+	static const char *const names[] = { "mig-journal",	    "mig-lock",	      "mig-wanted",
+					     "mig-journal.damaged", "mig-wanted.new", "mig-agent" };
 	char path[300];
 
 	for (size_t i = 0; i < GM_LEN(names); i++) {

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "app/agent/mig-manager.h"
@@ -24,7 +25,8 @@ struct rig {
 	struct gm_mig_manager *m;
 	char *dir, *root;
 	unsigned spawned, holds, releases;
-	bool quiet, spawn_fails;
+	bool quiet, spawn_fails, disabled;
+	bool disk_fills; /* after the worker's first destroy: half a record more can be written */
 };
 static struct rig *rig; /* of the port's functions below */
 
@@ -59,9 +61,11 @@ bool gm_samplers_quiet(const struct gm_samplers *s)
 
 static void rig_start(struct rig *r)
 {
-	struct gm_mig_manager_conf conf = {
-		.job = r->job, .clock = &r->clock.clock, .state_dir = r->dir, .host_root = r->root, .enabled = true
-	};
+	struct gm_mig_manager_conf conf = { .job = r->job,
+					    .clock = &r->clock.clock,
+					    .state_dir = r->dir,
+					    .host_root = r->root,
+					    .enabled = !r->disabled };
 	struct gm_err err = { 0 };
 
 	if (gm_mig_manager_new(&conf, &r->m, &err))
@@ -112,6 +116,27 @@ static void turns(struct rig *r, unsigned n)
 		turn(r);
 }
 
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes ? bytes : limit.rlim_max;
+	(void)signal(SIGXFSZ, bytes ? SIG_IGN : SIG_DFL);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static int destroy_then_full(void *ctx, const char *uuid, int gi, struct gm_err *err)
+{
+	char path[300];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/mig-journal", rig->dir);
+	assert_int_equal(stat(path, &st), 0);
+	limit_files((rlim_t)st.st_size + 10);
+	return world_destroy(ctx, uuid, gi, err);
+}
+
 /* What the keeper's child does, here. `crash`: it only begins, then is gone. */
 static void work(struct rig *r, unsigned kill_before)
 {
@@ -143,9 +168,13 @@ static void work(struct rig *r, unsigned kill_before)
 		struct gm_mig_past *past = calloc(1, sizeof(*past));
 		struct gm_mig_journal j;
 
+		if (r->disk_fills)
+			driver.destroy = destroy_then_full;
 		assert_int_equal(gm_mig_journal_open(r->dir, &j, past, NULL), 0);
 		gm_mig_carry_out(&driver, &j, past, r->job);
 		gm_mig_journal_close(&j);
+		limit_files(0);
+		r->disk_fills = false;
 		free(past);
 	}
 	gm_mig_manager_worker_ended(r->m, &end);
@@ -389,6 +418,219 @@ static void test_a_restore_that_fails_is_tried_again_later(void **state)
 	rig_fini(&r);
 }
 
+static void lose_all(struct rig *r)
+{
+	for (unsigned i = 0; i < r->w->count; i++)
+		memset(r->w->boards[i].gi, 0, sizeof(r->w->boards[i].gi));
+}
+
+static void want_on_all(struct rig *r, const char *layout)
+{
+	struct gm_mig_wanted wanted = { 0 };
+	struct gm_mig_state s;
+
+	for (unsigned i = 0; i < r->w->count; i++) {
+		state_of_text(r->w->boards[i].variant, true, layout, &s);
+		assert_true(gm_mig_wanted_set(&wanted, r->w->boards[i].uuid, &s));
+	}
+	assert_int_equal(gm_mig_wanted_save(r->dir, &wanted, NULL), 0);
+	rig_restart(r);
+}
+
+static void test_a_board_that_refuses_does_not_keep_the_others_from_their_layouts(void **state)
+{
+	struct rig r;
+	unsigned tries = 0, whole = 0;
+	const char *why = "";
+
+	(void)state;
+	rig_init(&r, "H100_SXM5_80GB", true, "");
+	(void)world_add(r.w, "H100_SXM5_80GB", true);
+	(void)world_add(r.w, "H100_SXM5_80GB", true);
+	r.w->boards[1].broken = true;
+	want_on_all(&r, "3g.40gb@4");
+	for (unsigned i = 0; i < 30; i++) {
+		turn(&r);
+		if (r.spawned) {
+			work(&r, 0);
+			tries++;
+		}
+	}
+	for (unsigned i = 0; i < r.w->count; i++)
+		whole += world_layout(&r.w->boards[i]).count == 1;
+	assert_int_equal(whole, 2);
+	assert_int_equal(world_layout(&r.w->boards[1]).count, 0);
+	assert_in_range(tries, 4, 6); /* all at once, each alone, the bad one again */
+	assert_false(gm_mig_manager_ready(r.m, &why));
+	assert_non_null(strstr(why, r.w->boards[1].uuid));
+	rig_fini(&r);
+}
+
+static void test_a_board_that_was_taken_out_is_not_waited_for(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, "H100_SXM5_80GB", true, "3g.40gb@4");
+	(void)world_add(r.w, "H100_SXM5_80GB", true);
+	world_lay_text(r.w, &r.w->boards[1], "3g.40gb@4");
+	want_on_all(&r, "3g.40gb@4");
+	r.w->count = 1;
+	/* As long as one is not read it may be that one. */
+	world_view(r.w, r.view);
+	r.view->board_count = 2;
+	r.view->boards[1].state = GM_BOARD_NEW;
+	gm_mig_manager_tick(r.m, r.view, &r.holders);
+	assert_false(gm_mig_manager_ready(r.m, NULL));
+	turns(&r, 2);
+	assert_true(gm_mig_manager_ready(r.m, NULL));
+	/* It is back, after a restart of the machine. */
+	r.w->count = 2;
+	lose_all(&r);
+	rig_restart(&r);
+	for (unsigned i = 0; i < 5 && !r.spawned; i++)
+		turn(&r);
+	work(&r, 0);
+	assert_int_equal(world_layout(&r.w->boards[1]).count, 1);
+	rig_fini(&r);
+}
+
+static void test_a_mode_that_survives_all_but_a_switch_is_not_lost(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, "A100_SXM4_80GB", false, "");
+	want_on_all(&r, "3g.40gb@4");
+	turns(&r, 6);
+	assert_int_equal(r.spawned + r.holds, 0);
+	check_describe(&r, "\"differs\":true,\"changedByOthers\":true");
+	rig_fini(&r);
+}
+
+static void test_what_the_driver_does_not_tell_is_no_change_by_others(void **state)
+{
+	struct rig r;
+	const char *why = "";
+
+	(void)state;
+	rig_init(&r, "H100_SXM5_80GB", true, "3g.40gb@4");
+	want_on_all(&r, "3g.40gb@4");
+	turns(&r, 2);
+	assert_true(gm_mig_manager_ready(r.m, NULL));
+	for (unsigned i = 0; i < 5; i++) {
+		gm_manual_clock_advance(&r.clock, 1000);
+		world_view(r.w, r.view);
+		r.view->boards[0].reading.instances[0].start = -1;
+		gm_mig_manager_tick(r.m, r.view, &r.holders);
+		assert_false(gm_mig_manager_ready(r.m, &why));
+		assert_non_null(strstr(why, "does not tell"));
+	}
+	check_describe(&r, "\"changedByOthers\":false");
+	turn(&r);
+	assert_true(gm_mig_manager_ready(r.m, NULL));
+	rig_fini(&r);
+}
+
+static void test_the_end_that_a_worker_could_not_write_is_written_later(void **state)
+{
+	GM_AUTO(gm_buf_fini_p) struct gm_buf out = { 0 };
+	struct gm_mig_past *past = calloc(1, sizeof(*past));
+	struct gm_mig_journal j;
+	struct rig r;
+	char id[GM_MIG_ID_SIZE];
+
+	(void)state;
+	assert_non_null(past);
+	rig_init(&r, "H100_SXM5_80GB", true, "1g.10gb@0");
+	turns(&r, 2);
+	assert_int_equal(apply(&r, SLICE("7g.80gb", 0), ",\"removeUnused\":true", &out, NULL), 0);
+	id_of(&out, id);
+	/* The disk fills up after the first step was written: it goes back, and has no word of it on the disk. */
+	r.disk_fills = true;
+	work(&r, 0);
+	check_layout(&r, "1g.10gb@0");
+	check_operation(&r, id, "\"state\":\"undone\"");
+	assert_int_equal(gm_mig_journal_open(r.dir, &j, past, NULL), 0);
+	assert_true(past->going);
+	assert_true(past->begun > 0);
+	assert_false(past->torn);
+	assert_int_equal(past->outcome, GM_MIG_OUTCOME_NONE);
+	gm_mig_journal_close(&j);
+	turns(&r, 4);
+	assert_int_equal(r.spawned, 0);
+	assert_true(gm_mig_manager_ready(r.m, NULL));
+	assert_int_equal(gm_mig_journal_open(r.dir, &j, past, NULL), 0);
+	assert_int_equal(past->outcome, GM_MIG_OUTCOME_OLD);
+	gm_mig_journal_close(&j);
+	check_operation(&r, id, "\"state\":\"undone\"");
+	assert_int_equal(apply(&r, SLICE("7g.80gb", 0), ",\"removeUnused\":true", NULL, NULL), 0);
+	work(&r, 0);
+	check_layout(&r, "7g.80gb@0");
+	free(past);
+	rig_fini(&r);
+}
+
+static void test_a_layout_that_is_no_longer_kept_is_not_remembered_by_the_journal(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, "H100_SXM5_80GB", true, "");
+	turns(&r, 2);
+	assert_int_equal(apply(&r, SLICE("3g.40gb", 4), "", NULL, NULL), 0);
+	work(&r, 0);
+	turns(&r, 4);
+	assert_int_equal(apply(&r, SLICE("3g.40gb", 4), ",\"keep\":false", NULL, NULL), 0);
+	check_describe(&r, "\"wanted\":null");
+	lose_all(&r);
+	rig_restart(&r);
+	turns(&r, 5);
+	check_describe(&r, "\"wanted\":null");
+	assert_int_equal(r.spawned, 0);
+	rig_fini(&r);
+}
+
+static void test_a_folder_has_one_agent(void **state)
+{
+	struct gm_mig_manager *first;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, "H100_SXM5_80GB", true, "");
+	turns(&r, 2);
+	first = r.m;
+	rig_start(&r);
+	turns(&r, 2);
+	assert_false(gm_mig_manager_ready(r.m, NULL));
+	check_describe(&r, "mig-agent is held by another process");
+	assert_int_equal(apply(&r, "", "", NULL, NULL), GM_ERR_UNAVAILABLE);
+	/* What the first one leaves behind is what the second goes on from. */
+	gm_mig_manager_free(first);
+	turns(&r, 2);
+	assert_true(gm_mig_manager_ready(r.m, NULL));
+	rig_fini(&r);
+}
+
+static void test_who_may_only_tell_touches_nothing(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, "H100_SXM5_80GB", true, "");
+	want_on_all(&r, "3g.40gb@4");
+	gm_mig_manager_free(r.m);
+	r.disabled = true;
+	rig_start(&r);
+	turns(&r, 5);
+	assert_int_equal(r.spawned, 0);
+	assert_true(gm_mig_manager_ready(r.m, NULL));
+	check_describe(&r, "\"differs\":true");
+	assert_int_equal(apply(&r, SLICE("3g.40gb", 4), "", NULL, NULL), GM_ERR_FORBIDDEN);
+	assert_int_equal(apply(&r, SLICE("3g.40gb", 4), ",\"dryRun\":true", NULL, NULL), 0);
+	rig_fini(&r);
+}
+
 static void test_what_others_change_is_told_and_not_fought(void **state)
 {
 	struct gm_err err = { 0 };
@@ -435,6 +677,9 @@ static void test_a_worker_that_dies_is_followed_by_one_that_ends_it(void **state
 	check_layout(&r, "1g.10gb@1");
 	check_operation(&r, id, "the worker broke off");
 	turns(&r, 1);
+	assert_int_equal(r.spawned, 0); /* what was read before it died is not what is there */
+	assert_false(gm_mig_manager_ready(r.m, NULL));
+	turns(&r, 1);
 	assert_false(gm_mig_manager_ready(r.m, NULL));
 	work(&r, 0);
 	check_layout(&r, "7g.80gb@0");
@@ -472,7 +717,7 @@ static void test_a_death_before_the_first_step_is_undone_without_a_worker(void *
 	rig_restart(&r);
 	turns(&r, 3);
 	assert_false(gm_mig_manager_ready(r.m, NULL));
-	check_describe(&r, "another process changes MIG layouts");
+	check_describe(&r, "mig-lock is held by another process");
 	assert_int_equal(apply(&r, "", "", NULL, NULL), GM_ERR_UNAVAILABLE);
 	gm_mig_journal_close(&j);
 	r.spawned = 0;
@@ -648,6 +893,14 @@ int main(void)
 		cmocka_unit_test(test_dry_run_says_what_would_be_done_and_does_nothing),
 		cmocka_unit_test(test_lost_layouts_are_made_again_before_ready),
 		cmocka_unit_test(test_a_restore_that_fails_is_tried_again_later),
+		cmocka_unit_test(test_a_board_that_refuses_does_not_keep_the_others_from_their_layouts),
+		cmocka_unit_test(test_a_board_that_was_taken_out_is_not_waited_for),
+		cmocka_unit_test(test_a_mode_that_survives_all_but_a_switch_is_not_lost),
+		cmocka_unit_test(test_what_the_driver_does_not_tell_is_no_change_by_others),
+		cmocka_unit_test(test_the_end_that_a_worker_could_not_write_is_written_later),
+		cmocka_unit_test(test_a_layout_that_is_no_longer_kept_is_not_remembered_by_the_journal),
+		cmocka_unit_test(test_a_folder_has_one_agent),
+		cmocka_unit_test(test_who_may_only_tell_touches_nothing),
 		cmocka_unit_test(test_what_others_change_is_told_and_not_fought),
 		cmocka_unit_test(test_a_worker_that_dies_is_followed_by_one_that_ends_it),
 		cmocka_unit_test(test_a_death_before_the_first_step_is_undone_without_a_worker),

@@ -509,7 +509,7 @@ class Starts(unittest.TestCase):
                 self.assertIn("READY=1", said)
                 self.assertEqual(agent.page().state("gpu_agent_state"), "working", "ready means read")
                 # The watchdog is fed while a call hangs, too: it is our loop that it watches, not the driver.
-                sim.fault("* block-driver 3s")
+                sim.fault("nvmlDeviceGetMemoryInfo block-driver 3s times=1")
                 fed = [time.monotonic()]
                 while fed[-1] < fed[0] + 3:
                     if notify.recv(4096) == b"WATCHDOG=1":

@@ -146,6 +146,8 @@ void gm_reader_profiles(struct gm_nvml_reader *r)
 	}
 	memcpy(r->profiles, found, count * sizeof(found[0]));
 	r->profile_count = count;
+	for (size_t i = 0; i < GM_LEN(r->mig); i++) /* they name profiles by index */
+		r->mig[i].whole = false;
 }
 
 /* The profile of a GPU instance: by the id that the driver gives for it, else by name. */
@@ -163,8 +165,8 @@ static int32_t count_of(uint32_t n)
 	return n <= 4096 ? (int32_t)n : -1;
 }
 
-/* GPU instance and its place; needs rights that a pod may lack. */
-static void read_gi(struct gm_nvml_reader *r, struct gm_reading_instance *in)
+/* GPU instance and its place; needs rights that a pod may lack. False when it failed for another reason. */
+static bool read_gi(struct gm_nvml_reader *r, struct gm_reading_instance *in)
 {
 	struct gm_nvml_gi *gi = NULL;
 	struct gm_nvml_gi_info info = { 0 };
@@ -177,6 +179,7 @@ static void read_gi(struct gm_nvml_reader *r, struct gm_reading_instance *in)
 	in->gi_profile = find_profile(r, is_told ? (int32_t)info.profile_id : -1, in->profile);
 	if (!is_told && in->gi_profile >= 0 && r->profiles[in->gi_profile].size)
 		in->size = r->profiles[in->gi_profile].size;
+	return is_told || gm_nvml_is_unsupported(rc);
 }
 
 /* Everything about an instance that stays as long as it lives. False when something failed: asked again next round. */
@@ -203,9 +206,8 @@ static bool meet(struct gm_nvml_reader *r, struct gm_reader_mig_entry *e)
 	in->compute_slices = is_told ? (int16_t)count_of(a.ci_slices) : -1;
 	in->memory_bytes = is_told && a.memory_mib <= UINT64_C(1) << 24 ? (int64_t)a.memory_mib * GM_MIB : -1;
 	in->start = in->size = in->gi_profile = -1;
-	if (in->gi >= 0)
-		read_gi(r, in);
-	return rc_gi == GM_NVML_SUCCESS && rc_ci == GM_NVML_SUCCESS && rc_name == GM_NVML_SUCCESS &&
+	bool is_placed = in->gi >= 0 && read_gi(r, in);
+	return is_placed && rc_gi == GM_NVML_SUCCESS && rc_ci == GM_NVML_SUCCESS && rc_name == GM_NVML_SUCCESS &&
 	       (is_told || gm_nvml_is_unsupported(rc));
 }
 

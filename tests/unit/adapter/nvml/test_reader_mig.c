@@ -136,6 +136,26 @@ static void test_attributes_are_asked_once_an_instance(void **state)
 	fake_close(&f);
 }
 
+static void test_what_failed_when_an_instance_was_met_is_asked_again(void **state)
+{
+	(void)state;
+	static const enum gm_nvml_symbol failing[] = { GM_NVML_SYMBOL_gi_by_id, GM_NVML_SYMBOL_gi_info,
+						       GM_NVML_SYMBOL_gi_profile_v };
+	for (size_t i = 0; i < GM_LEN(failing); i++) {
+		struct fake f;
+		fake_open(&f, FAKE_NVML);
+		fake_mig(&f);
+		f.state->rc[failing[i]] = GM_NVML_ERROR_UNKNOWN;
+		assert_int_equal(fake_round(&f, 0), 0);
+		assert_true(f.out.instances[1].start == -1 || f.out.instances[1].gi_profile == -1);
+		f.state->rc[failing[i]] = 0;
+		assert_int_equal(fake_round(&f, 60000), 0);
+		assert_int_equal(f.out.instances[1].start, 4);
+		assert_int_equal(f.out.instances[1].gi_profile, 0);
+		fake_close(&f);
+	}
+}
+
 static void test_without_rights_the_profile_is_found_by_name(void **state)
 {
 	(void)state;
@@ -195,6 +215,7 @@ int main(void)
 		cmocka_unit_test(test_two_compute_instances_of_one_gpu_instance_share_an_estimate),
 		cmocka_unit_test(test_a_failing_call_keeps_the_instance_and_drops_its_values),
 		cmocka_unit_test(test_attributes_are_asked_once_an_instance),
+		cmocka_unit_test(test_what_failed_when_an_instance_was_met_is_asked_again),
 		cmocka_unit_test(test_without_rights_the_profile_is_found_by_name),
 		cmocka_unit_test(test_profiles_without_names_are_named_by_the_rule),
 		cmocka_unit_test(test_the_mode_changes_what_is_asked),

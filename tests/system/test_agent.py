@@ -95,6 +95,7 @@ def setUpModule():
     sim = stack.enter_context(Sim(NODE))
     agent = stack.enter_context(Agent(sim))
     names = uuids(agent.page())
+    agent.wait_for("events are waited for", lambda p: board(p, SAMPLES, names[3]) >= 10)
     sim.tell("lost 3")
     page = agent.wait_for("lost", lambda p: state(p, names[3]) == "lost" and
                           board(p, "gpu_agent_xid_last_code", names[3]) == 79, 5)
@@ -434,6 +435,66 @@ class StepsAside(OneNode):
         self.assertEqual(self.agent.by_socket("POST", "/v1/resume").status, 409, "the file is still there")
         marker.unlink()
         self.agent.wait_for("working", lambda p: p.state("gpu_agent_state") == "working" and p.all("gpu_agent_temperature_celsius"), 5)
+
+
+class Mig(OneNode):
+    """Layouts changed over the socket, on a node where GPU 1 is cut and in use."""
+    settings = ()
+
+    def device(self, index):
+        return next(d for d in self.agent.get("/v1/mig").json["devices"] if d["uuid"] == self.uuids[index])
+
+    def ask(self, index, layout, **more):
+        """POST /v1/mig/apply for one board as it is now."""
+        d = self.device(index)
+        body = {"devices": [{"uuid": d["uuid"], "stateHash": d["stateHash"], "mode": "on", "layout": layout}], **more}
+        return self.agent.by_socket("POST", "/v1/mig/apply", body)
+
+    def carried_out(self, answer):
+        self.assertIn(answer.status, (200, 202), answer.body)
+        path = f"/v1/mig/operations/{answer.json['id']}"
+        operation = wait_for("the operation", lambda: (o := self.agent.by_socket("GET", path).json)["done"] and o, 15)
+        self.assertEqual(operation["state"], "succeeded", operation)
+
+    def there(self, index):
+        return sorted((g["profile"], g["start"]) for g in self.sim.show()["gpus"][index]["instances"])
+
+    def test_a_layout_is_made_kept_and_taken_away(self):
+        wanted = [("1g.10gb", 0), ("3g.40gb", 4)]
+        layout = [{"profile": p, "placement": s} for p, s in wanted]
+        dry = self.ask(2, layout, dryRun=True)
+        self.assertEqual(dry.status, 200, dry.body)
+        self.assertEqual(self.there(2), [])
+        self.carried_out(self.ask(2, layout))
+        self.assertEqual(self.there(2), wanted)
+        self.agent.wait_for("it is shown", lambda p: len(p.all("gpu_agent_instance_info", uuid=self.uuids[2])) == 2, 5)
+        # A reset wants everybody to step aside, and instances do not survive it.
+        self.assertEqual(self.agent.by_socket("POST", "/v1/pause", {"duration": "1m"}).status, 200)
+        wait_for("nobody has the driver open", lambda: "client " not in self.sim.tell("show"), 5)
+        self.sim.tell("reset-gpu 2")
+        self.assertEqual(self.there(2), [])
+        self.assertEqual(self.agent.by_socket("POST", "/v1/resume").status, 200)
+        wait_for("it is made again", lambda: self.there(2) == wanted, 15)
+        self.agent.wait_for("ready", lambda p: p.value("gpu_agent_mig_ready") == 1, 15)
+        self.assertEqual(self.ask(2, [], mode="off").status, 400, "no such field")
+        refused = self.ask(2, [])
+        self.assertEqual(refused.status, 409, "unused slices go only when that is said")
+        self.carried_out(wait_for("the last change was read", lambda: (a := self.ask(2, [], removeUnused=True)).status < 300 and a))
+        self.assertEqual(self.there(2), [])
+
+    def test_what_is_refused(self):
+        before = self.there(1)
+        busy = self.ask(1, [{"profile": "7g.80gb", "placement": 0}], removeUnused=True)
+        self.assertEqual(busy.status, 409, busy.body)
+        self.assertRegex(busy.body.decode(), r"in use|pid|process")
+        d = self.device(2)
+        stale = {"devices": [{"uuid": d["uuid"], "stateHash": "0" * len(d["stateHash"]), "layout": []}]}
+        self.assertEqual(self.agent.by_socket("POST", "/v1/mig/apply", stale).status, 409)
+        unknown = self.ask(2, [{"profile": "5g.50gb", "placement": 0}])
+        self.assertEqual(unknown.status, 404)
+        self.assertIn("5g.50gb", unknown.body.decode())
+        self.assertEqual(self.agent.request("POST", "/v1/mig/apply", stale).status, 403, "not over TCP without a certificate")
+        self.assertEqual(self.there(1), before)
 
 
 class Ends(unittest.TestCase):

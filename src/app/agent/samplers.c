@@ -129,6 +129,24 @@ static void board_identify(struct gm_samplers *s, unsigned index, const char *uu
 	board_reset(s, index);
 }
 
+/* Values from before must not pass for those of now; who the board is, and what was counted, is still true. */
+static void board_forget_values(struct gm_samplers *s, unsigned index)
+{
+	struct gm_reading *r = &s->view.boards[index].reading;
+
+	s->boards[index].reported = false;
+	r->sample = (struct gm_sample){ 0 };
+	for (uint32_t i = 0; i < r->instance_count; i++)
+		r->instances[i].sample = (struct gm_sample){ 0 };
+	r->process_count = 0;
+}
+
+static void forget_values(struct gm_samplers *s)
+{
+	for (unsigned i = 0; i < s->view.board_count; i++)
+		board_forget_values(s, i);
+}
+
 /* Rounds between the last one known and this one: done in time, or missed, whoever read them. */
 static void count_rounds(struct gm_samplers *s, unsigned child, unsigned index, const struct gm_agent_report *r)
 {
@@ -305,10 +323,10 @@ static enum gm_board_state board_state(const struct gm_samplers *s, unsigned ind
 	if (primary >= 0 && s->seen.children[primary].state == GM_AGENT_CHILD_WORKING &&
 	    index >= s->seen.children[primary].board_count)
 		return GM_BOARD_LOST;
+	if (s->failure != GM_AGENT_STARTING)
+		return GM_BOARD_FAILED; /* no library or no driver */
 	if (!s->boards[index].reported)
 		return GM_BOARD_NEW;
-	if (s->failure != GM_AGENT_STARTING)
-		return GM_BOARD_FAILED; /* no library or no driver: what was read before says nothing of now */
 	switch (b->reading.rc) {
 	case 0:
 		return GM_BOARD_OK;
@@ -319,6 +337,12 @@ static enum gm_board_state board_state(const struct gm_samplers *s, unsigned ind
 	default:
 		return GM_BOARD_FAILED;
 	}
+}
+
+/* That boards are read for the first time is none, and that none is read without a driver is said once, of the agent. */
+static bool is_news(const struct gm_samplers *s, enum gm_board_state from, enum gm_board_state to)
+{
+	return s->failure == GM_AGENT_STARTING && to != GM_BOARD_NEW && !(from == GM_BOARD_NEW && to == GM_BOARD_OK);
 }
 
 /* True when one changed. */
@@ -340,8 +364,9 @@ static bool set_board_states(struct gm_samplers *s)
 		if (state == b->state)
 			continue;
 		b->hangs += state == GM_BOARD_HUNG;
-		/* Without a driver no board is read; that is said once, of the agent. */
-		if (s->failure == GM_AGENT_STARTING && b->state != GM_BOARD_NEW)
+		if (state == GM_BOARD_LOST && b->reading.rc == 0)
+			board_forget_values(s, i);
+		if (is_news(s, b->state, state))
 			gm_warn("GPU changed its state", { "gpu", b->reading.facts.uuid }, GM_LOG_INT("index", i),
 				{ "from", gm_board_state_name(b->state) }, { "to", gm_board_state_name(state) });
 		b->state = state;
@@ -509,6 +534,7 @@ static void note_failure(struct gm_samplers *s, unsigned child, int code, int st
 	} else {
 		(void)snprintf(text, sizeof(text), "%.*s", (int)sizeof(row->error) - 1, row->error);
 		s->failure = code == GM_AGENT_EXIT_NO_LIBRARY ? GM_AGENT_NO_LIBRARY : GM_AGENT_NO_DRIVER;
+		forget_values(s);
 	}
 	if (strcmp(text, s->failure_text) != 0) {
 		memcpy(s->failure_text, text, sizeof(text));
@@ -555,8 +581,15 @@ void gm_samplers_hold(struct gm_samplers *s, enum gm_samplers_hold why)
 
 void gm_samplers_release(struct gm_samplers *s, enum gm_samplers_hold why)
 {
-	s->urgent = s->urgent || (s->holds & why);
+	if (!(s->holds & why))
+		return;
+	s->urgent = true;
 	s->holds &= ~(unsigned)why;
+	if (s->holds)
+		return;
+	forget_values(s);
+	for (unsigned i = 0; i < s->view.board_count; i++)
+		s->boards[i].interval_ms = 0; /* rounds that nobody wanted were not missed */
 }
 
 bool gm_samplers_quiet(const struct gm_samplers *s)

@@ -242,6 +242,22 @@ static void test_samplers_a_crash_is_made_good_at_once(void **state)
 	stage_end(&s);
 }
 
+/* Turns until all boards are read again; none may be told as read before it was. */
+static void turn_until_read_after(struct stage *s, int64_t wall_ms)
+{
+	while (!all_read(stage_view(s))) {
+		const struct gm_agent_view *v = stage_view(s);
+
+		for (unsigned b = 0; v->state == GM_AGENT_WORKING && b < v->board_count; b++) {
+			const struct gm_sample *sample = &v->boards[b].reading.sample;
+			assert_true(sample->at_ms >= wall_ms || (!sample->valid && v->boards[b].state == GM_BOARD_NEW));
+		}
+		stage_turn(s);
+	}
+	for (unsigned b = 0; b < BOARDS; b++)
+		assert_true(stage_view(s)->boards[b].reading.sample.at_ms >= wall_ms);
+}
+
 static bool no_driver(const struct gm_agent_view *v)
 {
 	return v->state == GM_AGENT_NO_DRIVER;
@@ -257,8 +273,9 @@ static void test_samplers_follow_a_driver_that_goes_and_comes(void **state)
 	assert_non_null(strstr(stage_view(&s)->reason, "DRIVER_NOT_LOADED"));
 	stage_turn(&s);
 	assert_int_equal(count_in(stage_view(&s), GM_BOARD_FAILED), BOARDS);
+	const int64_t loaded_ms = gm_wall_ms(gm_clock_system());
 	stage_tell(&s, "load-driver");
-	(void)stage_until(&s, all_read, SOON_MS);
+	turn_until_read_after(&s, loaded_ms);
 	stage_tell(&s, "mismatch on");
 	stage_rounds(&s, 1);
 	stage_tell(&s, "mismatch off");
@@ -326,9 +343,12 @@ static void test_samplers_let_go_of_the_driver_while_they_are_held(void **state)
 	for (int i = 0; i < 5; i++)
 		stage_turn(&s);
 	assert_true(gm_samplers_quiet(s.samplers));
+	const uint64_t missed = missed_in_all(stage_view(&s));
+	const int64_t released_ms = gm_wall_ms(gm_clock_system());
 	gm_samplers_release(s.samplers, GM_HOLD_MIG);
 	stage_turn(&s);
-	(void)stage_until(&s, all_read, SOON_MS);
+	turn_until_read_after(&s, released_ms);
+	assert_int_equal(missed_in_all(stage_view(&s)), missed);
 	assert_int_equal(stage_view(&s)->child_starts, 2);
 	stage_end(&s);
 }

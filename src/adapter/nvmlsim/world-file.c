@@ -117,8 +117,9 @@ static int make_new(const char *path, int (*begin)(void *ctx, struct nvs_file *f
 	struct nvs_file *f = NULL;
 	if (fd < 0)
 		return gm_fail_errno(err, errno, "%s: cannot be made", path);
-	int rc = ftruncate(fd, (off_t)sizeof(*f)) < 0 ? gm_fail_errno(err, errno, "%s: cannot be made", path)
-						      : map(fd, path, &f, err);
+	/* With its room: a hole that a full disk cannot fill kills whoever writes there. */
+	int full = posix_fallocate(fd, 0, (off_t)sizeof(*f));
+	int rc = full ? gm_fail_errno(err, full, "%s: cannot be made", path) : map(fd, path, &f, err);
 	if (rc == 0 && f) {
 		begin_file(f);
 		rc = begin(ctx, f, err);

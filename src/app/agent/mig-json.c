@@ -223,7 +223,11 @@ void gm_mig_manager_describe(const struct gm_mig_manager *m, struct gm_buf *out)
 	gm_json_kcstr(&w, "notReadyBecause", m->ready ? NULL : m->why);
 	gm_json_kbool(&w, "changesAllowed", m->conf.enabled);
 	gm_json_kcstr(&w, "otherOwner", m->rival[0] ? m->rival : NULL);
-	gm_json_kcstr(&w, "operation", m->current ? m->current->id : NULL);
+	/* Until what it did can be read: a stateHash from before its end is of no use. */
+	gm_json_kcstr(&w, "operation",
+		      m->current			  ? m->current->id
+		      : m->phase == GM_MIG_PHASE_SETTLING ? m->conf.job->id
+							  : NULL);
 	gm_json_key(&w, "devices");
 	gm_json_array(&w);
 	for (unsigned i = 0; m->view && i < m->view->board_count && i < GM_AGENT_BOARDS_MAX; i++) {

@@ -461,7 +461,7 @@ static int answer(struct gm_mig_manager *m, const struct gm_mig_ask *ask, struct
 	int rc;
 
 	if (m->phase == GM_MIG_PHASE_START)
-		return gm_fail(err, GM_ERR_UNAVAILABLE, "a former MIG change is not ended yet: %s", m->why);
+		return gm_fail(err, GM_ERR_UNAVAILABLE, "MIG layouts cannot be changed yet: %s", m->why);
 	if (m->view->state != GM_AGENT_WORKING)
 		return gm_fail(err, GM_ERR_UNAVAILABLE, "the driver cannot be asked: %s",
 			       gm_agent_state_name(m->view->state));

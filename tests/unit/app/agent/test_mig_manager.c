@@ -291,6 +291,7 @@ static void test_apply_is_carried_out_and_kept(void **state)
 	check_operation(&r, id, "\"step\":1,\"steps\":1");
 	assert_true(gm_mig_manager_changes(r.m) > changes);
 	check_layout(&r, "1g.10gb@0, 3g.40gb@4");
+	check_describe(&r, id); /* what is told of the GPU is of before its end */
 	turns(&r, 4);
 	assert_true(gm_mig_manager_ready(r.m, NULL));
 	assert_int_equal(r.spawned + r.holds, 0);

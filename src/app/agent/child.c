@@ -181,8 +181,11 @@ static bool board_wait(struct board *b)
 static void tell_when_complete(struct child *c, const struct board *me)
 {
 	const int64_t now = now_ns();
-	const uint64_t orders = atomic_load(&c->row->boards);
 
+	/* The orders that were taken: one that just came in may be about a board that has no cell yet. */
+	(void)pthread_mutex_lock(&c->mu);
+	const uint64_t orders = c->orders;
+	(void)pthread_mutex_unlock(&c->mu);
 	for (unsigned i = 0; i < GM_AGENT_BOARDS_MAX; i++) {
 		const struct board *b = &c->boards[i];
 		if (!(orders >> i & 1) || atomic_load(&b->done) >= atomic_load(&me->done))
@@ -343,11 +346,6 @@ static void take_orders(struct child *c)
 {
 	const uint64_t orders = atomic_load(&c->row->boards);
 
-	(void)pthread_mutex_lock(&c->mu);
-	c->orders = orders;
-	(void)pthread_cond_broadcast(&c->changed);
-	(void)pthread_mutex_unlock(&c->mu);
-	/* All first, then their threads: each looks at the others. */
 	for (unsigned i = 0; i < GM_AGENT_BOARDS_MAX; i++) {
 		struct board *b = &c->boards[i];
 		if (!(orders >> i & 1) || b->cell)
@@ -357,6 +355,11 @@ static void take_orders(struct child *c)
 		b->caller = (struct caller){ .child = c, .call = &b->cell->call };
 		gm_agent_cell_begin(b->cell);
 	}
+	/* Only now: whoever sees a board in the orders looks at its cell. */
+	(void)pthread_mutex_lock(&c->mu);
+	c->orders = orders;
+	(void)pthread_cond_broadcast(&c->changed);
+	(void)pthread_mutex_unlock(&c->mu);
 	for (unsigned i = 0; i < GM_AGENT_BOARDS_MAX; i++) {
 		struct board *b = &c->boards[i];
 		if ((orders >> i & 1) && !b->running)

@@ -258,6 +258,19 @@ static void turn_until_read_after(struct stage *s, int64_t wall_ms)
 		assert_true(stage_view(s)->boards[b].reading.sample.at_ms >= wall_ms);
 }
 
+/* A round may end between the order for a further board and the moment it is heard: such a board has nothing to look at. */
+static void test_samplers_an_order_on_its_way_disturbs_no_round(void **state)
+{
+	(void)state;
+	struct stage s;
+	begin(&s, 100);
+	(void)atomic_fetch_or(&s.shared->children[0].boards, UINT64_C(1) << BOARDS);
+	stage_rounds(&s, 5);
+	assert_int_equal(stage_view(&s)->child_crashes, 0);
+	assert_int_equal(stage_view(&s)->child_starts, 1);
+	stage_end(&s);
+}
+
 static bool no_driver(const struct gm_agent_view *v)
 {
 	return v->state == GM_AGENT_NO_DRIVER;
@@ -276,8 +289,13 @@ static void test_samplers_follow_a_driver_that_goes_and_comes(void **state)
 	const int64_t loaded_ms = gm_wall_ms(gm_clock_system());
 	stage_tell(&s, "load-driver");
 	turn_until_read_after(&s, loaded_ms);
+	const uint64_t starts = stage_view(&s)->child_starts;
 	stage_tell(&s, "mismatch on");
-	stage_rounds(&s, 1);
+	(void)stage_until(&s, no_driver, SOON_MS);
+	assert_non_null(strstr(stage_view(&s)->reason, "LIB_RM_VERSION_MISMATCH"));
+	/* A process that begins now loads the library that fits: no restart of the agent. */
+	(void)stage_until(&s, all_read, SOON_MS);
+	assert_in_range(stage_view(&s)->child_starts, starts + 1, starts + 2);
 	stage_tell(&s, "mismatch off");
 	(void)stage_until(&s, all_read, SOON_MS);
 	assert_int_equal(stage_view(&s)->child_crashes, 0);
@@ -428,6 +446,7 @@ int main(void)
 		cmocka_unit_test(test_samplers_tell_when_the_whole_driver_hangs),
 		cmocka_unit_test(test_samplers_get_used_to_a_driver_that_often_stops_for_a_while),
 		cmocka_unit_test(test_samplers_a_crash_is_made_good_at_once),
+		cmocka_unit_test(test_samplers_an_order_on_its_way_disturbs_no_round),
 		cmocka_unit_test(test_samplers_follow_a_driver_that_goes_and_comes),
 		cmocka_unit_test(test_samplers_a_lost_board_comes_back),
 		cmocka_unit_test(test_samplers_tell_the_last_xid),

@@ -279,22 +279,21 @@ static void look_at_successor(struct gm_watch *w, const struct gm_watch_seen *se
  * A board is hung while a call for it is in flight too long, in whatever child, and none has read it since the newest of
  * such calls began: who waits behind a lock that an older child holds says nothing of who read the board later.
  */
-static void find_hung(const struct gm_watch *w, const struct gm_watch_seen *seen, struct gm_watch_orders *out)
+static void find_hung(struct gm_watch *w, const struct gm_watch_seen *seen, struct gm_watch_orders *out)
 {
 	for (unsigned b = 0; b < GM_AGENT_BOARDS_MAX; b++) {
-		int64_t reported = 0;
 		const struct gm_watch_call *call = NULL;
 		for (unsigned c = 0; c < GM_AGENT_CHILDREN_MAX; c++) {
 			if (w->children[c].role == GM_WATCH_FREE)
 				continue;
 			const struct gm_watch_child_seen *s = &seen->children[c];
-			if (s->boards[b].reported_ns > reported)
-				reported = s->boards[b].reported_ns;
+			if (s->boards[b].reported_ns > w->reported_ns[b])
+				w->reported_ns[b] = s->boards[b].reported_ns;
 			if (b < s->board_count && longer(&s->boards[b].call, seen->now_ns, seen->hung_after_ns) &&
 			    (!call || s->boards[b].call.began_ns > call->began_ns))
 				call = &s->boards[b].call;
 		}
-		if (call && call->began_ns >= reported) {
+		if (call && call->began_ns >= w->reported_ns[b]) {
 			out->hung |= bit(b);
 			out->hung_call[b] = call->symbol - 1;
 		}

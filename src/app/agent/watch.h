@@ -62,7 +62,8 @@ struct gm_watch {
 	int64_t usual_ns;	/* how long calls last: the longest of late, fading */
 	int64_t faded_ns;
 	int64_t start_after_ns, takeover_after_ns;
-	unsigned failures; /* in a row */
+	unsigned failures;			  /* in a row */
+	int64_t reported_ns[GM_AGENT_BOARDS_MAX]; /* newest report of each board, also of a child that is no more */
 };
 struct gm_watch_orders {
 	int start; /* this child, -1: none */

@@ -247,6 +247,22 @@ static void hang_and_take_over(struct stage *s, int old, int young, uint64_t boa
 	assert_true(s->orders.took_over);
 }
 
+/* Calls of an abandoned child that wait behind its lock, for boards that were read long since by who took over. */
+static void test_watch_boards_do_not_hang_because_who_read_them_last_is_gone(void **state)
+{
+	(void)state;
+	struct stage s;
+	begin_working(&s, 100);
+	hang_and_take_over(&s, 0, 1, 0xff, 1);
+	after(&s, 2000);
+	assert_int_equal(s.orders.hung, 1 << 1);
+	s.seen.held = true;
+	decide(&s);
+	ended(&s, 1, GM_AGENT_EXIT_OK);
+	after(&s, 10);
+	assert_int_equal(s.orders.hung, 1 << 1);
+}
+
 static void test_watch_a_third_hang_waits(void **state)
 {
 	(void)state;
@@ -517,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_watch_calls_that_return_while_another_starts_cost_nothing),
 		cmocka_unit_test(test_watch_a_board_that_was_hung_before_is_the_culprit),
 		cmocka_unit_test(test_watch_slow_drivers_are_given_the_time_they_are_used_to_take),
+		cmocka_unit_test(test_watch_boards_do_not_hang_because_who_read_them_last_is_gone),
 		cmocka_unit_test(test_watch_a_third_hang_waits),
 		cmocka_unit_test(test_watch_a_crash_costs_one_round_and_a_crash_loop_no_core),
 		cmocka_unit_test(test_watch_what_others_must_mend_is_asked_again_every_few_seconds),

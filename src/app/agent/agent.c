@@ -18,6 +18,8 @@
 #define HTTP_STOP_MS 2000
 /* Who stops the agent gives it half a minute at the least; calls into the driver are given most of it to return. */
 #define CHILDREN_STOP_MS 10000
+/* A change of MIG layouts is let come to its end: a step that is cut short can leave a board unusable until a reboot. */
+#define MIG_STOP_MS 25000
 
 static void swallow(int fd)
 {
@@ -222,18 +224,24 @@ static int serve(struct gm_agent *a)
 	}
 }
 
+static bool readers_ended(const struct gm_agent *a)
+{
+	return gm_samplers_quiet(a->samplers) && gm_samplers_view(a->samplers)->abandoned == 0;
+}
+
 /* No call into the driver is cut short if it can be helped: where we are process 1, all others die with us. */
 static void end_children(struct gm_agent *a)
 {
-	const int64_t until = gm_mono_ms(a->clock) + CHILDREN_STOP_MS;
+	const int64_t now = gm_mono_ms(a->clock), readers_until = now + CHILDREN_STOP_MS, mig_until = now + MIG_STOP_MS;
 	struct pollfd fds[FD_COUNT] = { 0 };
 	bool changed;
 
 	gm_samplers_hold(a->samplers, GM_HOLD_STOP);
 	for (;;) {
 		const int64_t next = gm_samplers_tick(a->samplers, &changed);
-		if ((gm_samplers_quiet(a->samplers) && gm_samplers_view(a->samplers)->abandoned == 0) ||
-		    gm_mono_ms(a->clock) >= until)
+		const bool works = gm_mig_manager_works(a->mig);
+		const int64_t until = works ? mig_until : readers_until;
+		if ((!works && readers_ended(a)) || gm_mono_ms(a->clock) >= until)
 			break;
 		if (wait_for(a, fds, next < until ? next : until) < 0 || !take_ends(a))
 			break;
@@ -242,7 +250,7 @@ static void end_children(struct gm_agent *a)
 		if (a->notify.watchdog_ms > 0)
 			gm_notify_send(&a->notify, "WATCHDOG=1");
 	}
-	if (!gm_samplers_quiet(a->samplers) || gm_samplers_view(a->samplers)->abandoned)
+	if (!readers_ended(a) || gm_mig_manager_works(a->mig))
 		gm_warn("calls into the driver have not returned, their processes end by themselves when they do");
 }
 

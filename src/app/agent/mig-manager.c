@@ -562,6 +562,11 @@ bool gm_mig_manager_ready(const struct gm_mig_manager *m, const char **out_why)
 	return m->ready;
 }
 
+bool gm_mig_manager_works(const struct gm_mig_manager *m)
+{
+	return m->phase == GM_MIG_PHASE_RUNNING;
+}
+
 int gm_mig_manager_fd(const struct gm_mig_manager *m)
 {
 	return m->event_fd;

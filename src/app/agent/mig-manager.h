@@ -38,6 +38,8 @@ void gm_mig_manager_tick(struct gm_mig_manager *m, const struct gm_agent_view *v
 void gm_mig_manager_worker_ended(struct gm_mig_manager *m, const struct gm_keeper_end *end);
 /* Readable when a request waits for the next tick (eventfd; the tick empties it). */
 int gm_mig_manager_fd(const struct gm_mig_manager *m);
+/* A worker is changing boards: nobody should end it. */
+bool gm_mig_manager_works(const struct gm_mig_manager *m);
 /* False while a wanted layout is not (yet) there; *out_why then says why. */
 bool gm_mig_manager_ready(const struct gm_mig_manager *m, const char **out_why);
 /* The body of GET /v1/mig, as of the last tick. */

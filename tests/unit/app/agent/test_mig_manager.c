@@ -286,7 +286,9 @@ static void test_apply_is_carried_out_and_kept(void **state)
 	check_describe(&r, id);
 	/* One at a time. */
 	assert_int_equal(apply(&r, "", "", NULL, NULL), GM_ERR_CONFLICT);
+	assert_true(gm_mig_manager_works(r.m));
 	work(&r, 0);
+	assert_false(gm_mig_manager_works(r.m));
 	check_operation(&r, id, "\"state\":\"succeeded\"");
 	check_operation(&r, id, "\"step\":1,\"steps\":1");
 	assert_true(gm_mig_manager_changes(r.m) > changes);

@@ -46,9 +46,11 @@ static int check_board(struct planner *p, const struct gm_mig_board_request *ask
 		return gm_fail(p->err, GM_ERR_CONFLICT, "%s: its state is no longer %s but %s", ask->uuid,
 			       ask->state_hash, hash);
 	if (p->owners->foreign[at] && !p->req->take_ownership)
-		return gm_fail(p->err, GM_ERR_CONFLICT,
-			       "%s: somebody else has changed its layout since ours; takeOwnership overrides that",
-			       ask->uuid);
+		return gm_fail(
+			p->err, GM_ERR_CONFLICT,
+			"%s: its layout is no longer the one that was kept: somebody else changed it, or a change "
+			"got stuck; takeOwnership overrides that",
+			ask->uuid);
 	if (b->pending)
 		return gm_fail(p->err, GM_ERR_CONFLICT, "%s: a switch of its MIG mode is pending until the next reset",
 			       ask->uuid);

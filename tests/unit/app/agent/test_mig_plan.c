@@ -259,7 +259,7 @@ static void test_plan_yields_to_other_owners(void **state)
 	refused(&f, GM_ERR_CONFLICT, "NVIDIA's mig-manager (process 12)");
 	f.owners.rival = NULL;
 	f.owners.foreign[0] = true;
-	refused(&f, GM_ERR_CONFLICT, "somebody else has changed its layout");
+	refused(&f, GM_ERR_CONFLICT, "somebody else changed it");
 	f.req->take_ownership = true;
 	assert_int_equal(plan(&f), 0);
 	fixture_fini(&f);

@@ -385,8 +385,12 @@ class Agent:
                 command + list(args), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
                 env={**environment, **(sim.environment if sim else {}), **(env or {})})
         if ready:
-            self.wait_for("all boards are read", lambda p: p.all("gpu_agent_device_info") and
-                          all(v == 0 for _, v in p.all("gpu_agent_device_state", state="new")))
+            try:
+                self.wait_for("all boards are read", lambda p: p.all("gpu_agent_device_info") and
+                              all(v == 0 for _, v in p.all("gpu_agent_device_state", state="new")))
+            except BaseException:
+                self.__exit__()
+                raise
 
     def alive(self):
         if self.process.poll() is not None:

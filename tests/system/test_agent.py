@@ -113,6 +113,7 @@ class OneNode(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.stack = contextlib.ExitStack()
+        cls.addClassCleanup(cls.stack.close)
         cls.sim = cls.stack.enter_context(Sim(cls.scenario))
         cls.agent = cls.stack.enter_context(Agent(cls.sim, *cls.settings))
         cls.uuids = uuids(cls.agent.page())
@@ -120,11 +121,8 @@ class OneNode(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.sim.tell("clear all")
-        try:
-            assert cls.agent.stop() == 0, cls.agent.log()
-            wait_for("all processes end", lambda: not cls.agent.left(), 5)
-        finally:
-            cls.stack.close()
+        assert cls.agent.stop() == 0, cls.agent.log()
+        wait_for("all processes end", lambda: not cls.agent.left(), 5)
 
     def tearDown(self):
         self.sim.tell("clear all")

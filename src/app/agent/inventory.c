@@ -248,6 +248,36 @@ static void write_identity(struct gm_json *w, const struct gm_agent_board *b)
 	write_flag(w, f->persistence);
 }
 
+static void write_id(struct gm_json *w, const char *key, int id)
+{
+	gm_json_key_n(w, key, strlen(key));
+	if (id < 0)
+		gm_json_null(w);
+	else
+		gm_json_i64(w, id);
+}
+
+/* Newest first. */
+static void write_events(struct gm_json *w, const struct gm_board_events *events)
+{
+	const struct gm_reading_event *e;
+
+	gm_json_key(w, "events");
+	gm_json_array(w);
+	for (unsigned age = 0; (e = gm_board_events_get(events, age)) != NULL; age++) {
+		const enum gm_board_event_kind kind = gm_board_event_kind(e->type);
+
+		gm_json_object(w);
+		gm_json_ktime(w, "at", e->at_ms);
+		gm_json_kcstr(w, "event", gm_board_event_name(kind));
+		write_id(w, "xid", kind == GM_BOARD_EVENT_XID && e->data <= INT32_MAX ? (int)e->data : -1);
+		write_id(w, "gpuInstanceId", e->gi);
+		write_id(w, "computeInstanceId", e->ci);
+		gm_json_end_object(w);
+	}
+	gm_json_end_array(w);
+}
+
 static void write_board(struct gm_json *w, const struct gm_agent_board *b, const struct gm_holders *holders,
 			unsigned board)
 {
@@ -259,6 +289,7 @@ static void write_board(struct gm_json *w, const struct gm_agent_board *b, const
 	GROUP(w, "pcie", pcie, &b->reading);
 	write_mig(w, &b->reading, holders, board);
 	write_holders(w, holders, board, -1, -1);
+	write_events(w, &b->events);
 	gm_json_kbool(w, "processesTruncated", b->reading.processes_truncated);
 	write_unavailable(w, &b->reading.sample);
 	gm_json_end_object(w);

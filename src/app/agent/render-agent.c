@@ -207,6 +207,35 @@ static void render_device_states(struct gm_render *r)
 			gm_render_end_i64(gm_render_line(r, gm_render_labels(r, t)), t->board->state == GM_BOARD_HUNG);
 }
 
+static void render_events(struct gm_render *r)
+{
+	gm_render_family(r, P "events_total", GM_PROMTEXT_COUNTER, "Events that the driver reported");
+	gm_vec_each (&r->things, t) {
+		const struct gm_board_events *events = &t->board->events;
+
+		for (unsigned k = 0; !t->instance && k < GM_BOARD_EVENT_KINDS; k++) {
+			const enum gm_board_event_kind kind = (enum gm_board_event_kind)k;
+
+			if (!events->counts[k] &&
+			    !(t->board->reading.facts.supported_events & gm_board_event_bit(kind)))
+				continue;
+			struct gm_buf *out = gm_render_line(r, gm_render_labels(r, t));
+			gm_render_label(out, false, "event", gm_str(gm_board_event_name(kind)));
+			gm_render_end_i64(out, events->counts[k]);
+		}
+	}
+	gm_render_family(r, P "xid_errors_total", GM_PROMTEXT_COUNTER, "XID errors that the driver reported, by code");
+	gm_vec_each (&r->things, t) {
+		const struct gm_board_events *events = &t->board->events;
+
+		for (unsigned i = 0; !t->instance && i < GM_BOARD_XIDS_MAX && events->xids[i].count; i++) {
+			struct gm_buf *out = gm_render_line(r, gm_render_labels(r, t));
+			gm_render_label_i64(out, false, "xid", events->xids[i].code);
+			gm_render_end_i64(out, events->xids[i].count);
+		}
+	}
+}
+
 /* The thing a holder holds; NULL: one that is not on the page. */
 static const struct gm_render_thing *thing_of(const struct gm_render *r, const struct gm_holder *h)
 {
@@ -271,6 +300,7 @@ void gm_render_board_facts(struct gm_render *r)
 	render_pods(r);
 	render_device_states(r);
 	render_fact_table(r);
+	render_events(r);
 	render_processes(r);
 }
 

@@ -222,12 +222,14 @@ static bool look_at_events(struct gm_samplers *s, unsigned child)
 	for (uint64_t n = s->children[child].events_seen + 1; n <= made; n++) {
 		struct gm_reading_event e;
 		unsigned index;
-		if (!gm_agent_event_get(row, n, &index, &e) || !(e.type & XID_EVENT) || index >= s->view.board_count)
+		if (!gm_agent_event_get(row, n, &index, &e) || index >= s->view.board_count)
+			continue;
+		any |= gm_board_events_add(&s->view.boards[index].events, child, &e);
+		if (!(e.type & XID_EVENT))
 			continue;
 		s->boards[index].xid = (int64_t)e.data;
 		s->view.boards[index].xid_at_ms = e.at_ms;
 		put_xid(s, index);
-		any = true;
 		gm_warn("XID error", { "gpu", s->view.boards[index].reading.facts.uuid }, GM_LOG_INT("xid", e.data));
 	}
 	s->children[child].events_seen = made;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "adapter/nvml/reading.h"
+#include "app/agent/board-events.h"
 #include "app/agent/shared.h"
 #include "app/agent/window.h"
 
@@ -40,6 +41,7 @@ struct gm_agent_board {
 	unsigned hung_call; /* GM_BOARD_HUNG: index in GM_NVML_SYMBOLS */
 	uint64_t samples, missed, hangs;
 	int64_t xid_at_ms; /* the last XID event; 0: none */
+	struct gm_board_events events;
 	struct gm_window window;
 	struct gm_reading reading;
 };

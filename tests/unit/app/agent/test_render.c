@@ -498,6 +498,29 @@ static void test_render_dcgm_names_are_read_as_an_exporters(void **state)
 	assert_int_equal(reread(f)->kind, GM_PAGE_AGENT);
 }
 
+static void test_render_events_are_counted(void **state)
+{
+	struct fixture *f = *state;
+	struct gm_agent_board *b = &f->view->boards[1];
+	const struct gm_reading_event xid = {
+		.at_ms = VIEW_AT, .type = GM_NVML_EVENT_XID, .data = 48, .gi = -1, .ci = -1
+	};
+	const struct gm_reading_event mig = { .at_ms = VIEW_AT, .type = GM_NVML_EVENT_MIG_CONFIG, .gi = -1, .ci = -1 };
+
+	hide(f, "gpu_agent_events_total{");
+	b->reading.facts.supported_events = GM_NVML_EVENT_XID | GM_NVML_EVENT_DBE | GM_NVML_EVENT_CLOCK;
+	assert_true(gm_board_events_add(&b->events, 0, &xid));
+	assert_true(gm_board_events_add(&b->events, 0, &xid));
+	assert_true(gm_board_events_add(&b->events, 0, &mig));
+#define OF_1 "{uuid=\"GPU-00000000-0000-4000-8000-000000000001\","
+	show(f, "gpu_agent_events_total" OF_1 "event=\"xid\"} 2\n");
+	show(f, "gpu_agent_events_total" OF_1 "event=\"ecc_uncorrected\"} 0\n");
+	show(f, "gpu_agent_events_total" OF_1 "event=\"mig_config\"} 1\n");
+	hide(f, "event=\"poison\"");
+	show(f, "gpu_agent_xid_errors_total" OF_1 "xid=\"48\"} 2\n");
+	assert_int_equal(reread(f)->device_count, 2);
+}
+
 /* docs/agent-metrics.md against the page itself: each family with its type and what it is. */
 static void test_render_docs_have_every_family(void **state)
 {
@@ -522,6 +545,7 @@ static void test_render_docs_have_every_family(void **state)
 	f->in.own_count = GM_LEN(own);
 	f->in.holders = &holders;
 	f->view->boards[0].xid_at_ms = VIEW_AT;
+	f->view->boards[0].events.counts[GM_BOARD_EVENT_XID] = f->view->boards[0].events.xids[0].count = 1;
 	f->view->boards[0].reading.facts.tlimit_gpu_c = 0;
 	f->view->boards[0].reading.processes_truncated = true;
 	read_docs(&docs);
@@ -604,6 +628,7 @@ int main(void)
 		TEST(test_render_survives_what_a_broken_driver_says),
 		TEST(test_render_pods_and_processes),
 		TEST(test_render_dcgm_names_are_read_as_an_exporters),
+		TEST(test_render_events_are_counted),
 		TEST(test_render_docs_have_every_family),
 		TEST(test_render_pleases_promtool),
 		TEST(test_render_is_cheap),

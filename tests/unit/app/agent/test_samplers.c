@@ -341,6 +341,32 @@ static void test_samplers_tell_the_last_xid(void **state)
 	stage_end(&s);
 }
 
+static bool all_heard(const struct gm_agent_view *v)
+{
+	return v->board_count > 4 && v->boards[4].events.counts[GM_BOARD_EVENT_XID] == 2 &&
+	       v->boards[4].events.counts[GM_BOARD_EVENT_ECC_UNCORRECTED] == 1;
+}
+
+/* Two XIDs between two looks, and an event that is none: all of them are told. */
+static void test_samplers_tell_every_event(void **state)
+{
+	(void)state;
+	struct stage s;
+	begin(&s, 100);
+	stage_rounds(&s, 2);
+	stage_tell(&s, "xid 4 48");
+	stage_tell(&s, "xid 4 63");
+	stage_tell(&s, "ecc 4 dbe 1");
+	(void)stage_until(&s, all_heard, SOON_MS);
+	const struct gm_board_events *events = &stage_view(&s)->boards[4].events;
+	assert_int_equal(events->xids[0].code, 48);
+	assert_int_equal(events->xids[1].code, 63);
+	assert_int_equal(gm_board_events_get(events, 2)->data, 48);
+	assert_true(gm_wall_ms(gm_clock_system()) - gm_board_events_get(events, 2)->at_ms < SOON_MS);
+	assert_int_equal(stage_view(&s)->boards[3].events.made, 0);
+	stage_end(&s);
+}
+
 static void test_samplers_let_go_of_the_driver_while_they_are_held(void **state)
 {
 	(void)state;
@@ -450,6 +476,7 @@ int main(void)
 		cmocka_unit_test(test_samplers_follow_a_driver_that_goes_and_comes),
 		cmocka_unit_test(test_samplers_a_lost_board_comes_back),
 		cmocka_unit_test(test_samplers_tell_the_last_xid),
+		cmocka_unit_test(test_samplers_tell_every_event),
 		cmocka_unit_test(test_samplers_let_go_of_the_driver_while_they_are_held),
 		cmocka_unit_test(test_samplers_wait_for_a_library_that_is_not_there_yet),
 		cmocka_unit_test(test_samplers_tell_of_an_init_that_hangs),

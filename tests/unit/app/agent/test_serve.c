@@ -371,7 +371,7 @@ static void test_health_table(void **state)
 		{ GM_AGENT_WORKING, GM_BOARD_FAILED, 0, 503, "\"state\":\"failed\"" },
 		{ GM_AGENT_WORKING, GM_BOARD_NEW, 0, 503, "\"state\":\"new\"" },
 		{ GM_AGENT_STARTING, GM_BOARD_NEW, 0, 503, "\"state\":\"starting\"" },
-		{ GM_AGENT_PAUSED, GM_BOARD_OK, 0, 503, "\"status\":\"paused\"" },
+		{ GM_AGENT_PAUSED, GM_BOARD_OK, 0, 503, "\"status\":\"pausing\"" },
 		{ GM_AGENT_NO_LIBRARY, GM_BOARD_OK, 0, 503, "\"reason\":\"because\"" },
 		{ GM_AGENT_NO_DRIVER, GM_BOARD_OK, 0, 503, "\"state\":\"no_driver\"" },
 		{ GM_AGENT_HUNG, GM_BOARD_OK, 0, 503, "\"state\":\"hung\"" },
@@ -397,6 +397,22 @@ static void test_health_table(void **state)
 	}
 }
 
+static void test_health_says_paused_once_nobody_has_the_driver_open(void **state)
+{
+	struct fixture *f = *state;
+
+	f->view->state = GM_AGENT_PAUSED;
+	f->view->children = 0;
+	f->view->abandoned = 1;
+	make(f);
+	assert_int_equal(get(f, "/healthz", ""), 503);
+	body_has(f, "\"status\":\"pausing\"");
+	f->view->abandoned = 0;
+	make(f);
+	assert_int_equal(get(f, "/healthz", ""), 503);
+	body_has(f, "\"status\":\"paused\"");
+}
+
 static void test_ready_waits_for_the_first_round_and_the_layout(void **state)
 {
 	static const struct {
@@ -418,6 +434,21 @@ static void test_ready_waits_for_the_first_round_and_the_layout(void **state)
 	f->view->state = GM_AGENT_PAUSED;
 	GM_AUTO(gm_buf_fini_p) struct gm_buf b = { 0 };
 	assert_int_equal(gm_ready_write(f->view, NULL, &b), 200);
+}
+
+/* It is made once a second; but what was made before the first round must not pass for a node without boards. */
+static void test_inventory_follows_the_state_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	f->view->state = GM_AGENT_STARTING;
+	make(f);
+	assert_int_equal(get(f, "/v1/inventory", ""), 200);
+	body_has(f, "\"state\":\"starting\"");
+	f->view->state = GM_AGENT_WORKING;
+	make(f);
+	assert_int_equal(get(f, "/v1/inventory", ""), 200);
+	body_has(f, "\"state\":\"working\"");
 }
 
 static void test_inventory_has_facts_instances_and_holders(void **state)
@@ -465,6 +496,11 @@ static void test_inventory_has_facts_instances_and_holders(void **state)
 		"\"resource\":\"nvidia.com/mig-1g.10gb\",\"claim\":null}]",
 		"\"pid\":77,\"process\":\"x\\\"y\",\"user\":\"root\",\"usedBytes\":null",
 		"\"placements\":[0,1,2,3,4,5,6]",
+		"\"events\":[{\"at\":\"2025-11-24T16:00:01Z\",\"event\":\"ecc_uncorrected\",\"xid\":null,"
+		"\"gpuInstanceId\":null,"
+		"\"computeInstanceId\":null},{\"at\":\"2025-11-24T16:00:00Z\",\"event\":\"xid\",\"xid\":94,"
+		"\"gpuInstanceId\":8,"
+		"\"computeInstanceId\":0}]",
 		"{\"field\":\"fan\",\"reason\":\"unsupported\"}",
 	};
 	struct fixture *f = *state;
@@ -478,6 +514,12 @@ static void test_inventory_has_facts_instances_and_holders(void **state)
 						      .size = 1,
 						      .start_count = 7,
 						      .starts = { 0, 1, 2, 3, 4, 5, 6 } };
+	static const struct gm_reading_event heard[] = {
+		{ .at_ms = VIEW_AT, .type = GM_NVML_EVENT_XID, .data = 94, .gi = 8, .ci = 0 },
+		{ .at_ms = VIEW_AT + 1000, .type = GM_NVML_EVENT_DBE, .data = 1, .gi = -1, .ci = -1 },
+	};
+	for (size_t i = 0; i < GM_LEN(heard); i++)
+		assert_true(gm_board_events_add(&f->view->boards[1].events, 0, &heard[i]));
 	gm_sample_miss(&r->sample, GM_FIELD_FAN, GM_UNSUPPORTED, GM_SOURCE_NVML);
 	f->round.holders = &holders;
 	make(f);
@@ -526,7 +568,9 @@ int main(void)
 		TEST(test_serve_reading_may_need_a_token),
 		TEST(test_serve_says_when_the_main_loop_is_stuck),
 		TEST(test_health_table),
+		TEST(test_health_says_paused_once_nobody_has_the_driver_open),
 		TEST(test_ready_waits_for_the_first_round_and_the_layout),
+		TEST(test_inventory_follows_the_state_at_once),
 		TEST(test_inventory_has_facts_instances_and_holders),
 		TEST(test_own_cost_is_read_past_any_name),
 	};

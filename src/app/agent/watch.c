@@ -162,24 +162,48 @@ static uint64_t left_out(const struct gm_watch *w)
 	return mask;
 }
 
+/* Those of `hung` whose calls began long before the newest of `late`: a lock stops all boards within a round and a bit. */
+static uint64_t hung_before(const struct gm_watch_child_seen *c, uint64_t hung, uint64_t late, int64_t interval_ns)
+{
+	uint64_t mask = 0;
+	int64_t newest = INT64_MIN;
+
+	for (unsigned b = 0; b < GM_AGENT_BOARDS_MAX; b++) {
+		if ((late & bit(b)) && c->boards[b].call.began_ns > newest)
+			newest = c->boards[b].call.began_ns;
+	}
+	for (unsigned b = 0; b < GM_AGENT_BOARDS_MAX; b++) {
+		if ((hung & bit(b)) && c->boards[b].call.began_ns < newest - interval_ns * 3 / 2)
+			mask |= bit(b);
+	}
+	return mask;
+}
+
 /*
  * Which boards of the primary hold the others up; 0: none do. Boards that were hung before others got stuck are the
- * likelier holders of a lock than any of those.
+ * likelier holders of a lock than any of those. However late this is asked, because a takeover had to wait: of boards that
+ * got stuck together only the first is left out, the others may go on.
  */
 static uint64_t spread_culprits(const struct gm_watch *w, const struct gm_watch_seen *seen)
 {
 	const struct gm_watch_child_seen *c = &seen->children[w->primary];
 	const uint64_t ours = w->children[w->primary].boards;
 	const uint64_t hung = stuck(c, seen->now_ns, seen->hung_after_ns) & ours;
-	const uint64_t slow =
-		stuck(c, seen->now_ns, gm_watch_patience_ns(w, seen->interval_ns, seen->hung_after_ns)) & ours & ~hung;
+	const uint64_t late =
+		stuck(c, seen->now_ns, gm_watch_patience_ns(w, seen->interval_ns, seen->hung_after_ns)) & ours;
+	const uint64_t before = hung_before(c, hung, late, seen->interval_ns);
 
-	if (__builtin_popcountll(slow) >= 2 || (slow && hung))
-		return hung ? hung : oldest(c, slow);
-	/* No board is read any more: those that were stuck first are let go. */
-	if (__builtin_popcountll(hung) >= 2 && hung == ours)
-		return oldest(c, hung);
+	if (__builtin_popcountll(late & ~before) >= 2 || (before && late & ~hung))
+		return before ? before : oldest(c, late);
 	return 0;
+}
+
+/* No board is read any more. */
+static bool all_stuck(const struct gm_watch *w, const struct gm_watch_seen *seen)
+{
+	const uint64_t ours = w->children[w->primary].boards;
+
+	return ours && (stuck(&seen->children[w->primary], seen->now_ns, seen->hung_after_ns) & ours) == ours;
 }
 
 /* A primary that hangs in its very beginning has nothing to lose; another may fare better, one that waited long. */
@@ -220,8 +244,7 @@ static void look_at_primary(struct gm_watch *w, const struct gm_watch_seen *seen
 	const uint64_t culprits = spread_culprits(w, seen);
 	if (culprits || primary_never_began(w, seen)) {
 		/* A stop that passes is no state of the agent. */
-		w->limit = !can && (stuck(&seen->children[w->primary], seen->now_ns, seen->hung_after_ns) ||
-				    primary_never_began(w, seen));
+		w->limit = !can && (all_stuck(w, seen) || primary_never_began(w, seen));
 		if (!can || seen->now_ns < w->takeover_after_ns)
 			return;
 		w->renewing = false;

@@ -206,6 +206,72 @@ static void test_watch_a_board_that_was_hung_before_is_the_culprit(void **state)
 	assert_int_equal(s.orders.children[1].boards, 0xff & ~(1 << 2));
 }
 
+static void hang_and_take_over(struct stage *s, int old, int young, uint64_t boards, unsigned culprit)
+{
+	s->seen.now_ns += 200 * MS;
+	for (unsigned b = 0; b < 8; b++) {
+		if (boards >> b & 1)
+			calls(s, old, b, b == culprit ? 100 : 99);
+	}
+	after(s, 5000);
+	assert_int_equal(s->orders.start, young);
+	works(s, young, 8);
+	after(s, 5);
+	reads(s, young, s->orders.children[young].boards);
+	after(s, 5);
+	assert_true(s->orders.took_over);
+}
+
+/*
+ * A takeover may have to wait longer than a call takes to be a hang: for its turn behind another, or for room. Even so only the
+ * board that got stuck first is left out.
+ */
+static void test_watch_a_takeover_that_had_to_wait_leaves_out_one_board(void **state)
+{
+	(void)state;
+	struct stage s;
+	begin_working(&s, 100);
+	s.seen.hung_after_ns = 500 * MS;
+	hang_and_take_over(&s, 0, 1, 0xff, 1);
+	for (unsigned b = 0; b < 8; b++)
+		if (b != 1)
+			calls(&s, 1, b, b == 4 ? 9 : 8 - (int64_t)(b % 3));
+	after(&s, 600); /* all are hung, and the second the takeover before it is not over */
+	assert_int_equal(s.orders.start, -1);
+	after(&s, 500);
+	assert_int_equal(s.orders.start, 2);
+	works(&s, 2, 8);
+	after(&s, 5);
+	assert_int_equal(s.orders.children[2].boards, 0xff & ~(1 << 1 | 1 << 4));
+}
+
+/* A lock that some boards share, not all: they wait for room, and are taken over when there is some. */
+static void test_watch_some_boards_wait_for_room_together(void **state)
+{
+	(void)state;
+	struct stage s;
+	begin_working(&s, 100);
+	hang_and_take_over(&s, 0, 1, 0xff, 1);
+	hang_and_take_over(&s, 1, 2, 0xfd, 4);
+	reads(&s, 2, 0xed);
+	s.seen.now_ns += 100 * MS;
+	for (unsigned b = 5; b < 8; b++)
+		calls(&s, 2, b, b == 6 ? 10 : 9);
+	for (unsigned i = 0; i < 30; i++) {
+		after(&s, 100);
+		reads(&s, 2, 0x0d);
+		assert_int_equal(s.orders.start, -1);
+		assert_false(s.orders.limit); /* boards are read */
+	}
+	assert_int_equal(s.orders.hung & 0xe0, 0xe0);
+	ended(&s, 0, GM_AGENT_EXIT_ABANDONED);
+	decide(&s);
+	assert_int_equal(s.orders.start, 0);
+	works(&s, 0, 8);
+	after(&s, 5);
+	assert_int_equal(s.orders.children[0].boards, 0xff & ~(1 << 4 | 1 << 6));
+}
+
 static void test_watch_slow_drivers_are_given_the_time_they_are_used_to_take(void **state)
 {
 	(void)state;
@@ -229,22 +295,6 @@ static void test_watch_slow_drivers_are_given_the_time_they_are_used_to_take(voi
 	s.seen.longest_ns = 60 * SECOND;
 	after(&s, 600000);
 	assert_int_equal(gm_watch_patience_ns(&s.watch, 100 * MS, 2 * SECOND), 50 * MS);
-}
-
-static void hang_and_take_over(struct stage *s, int old, int young, uint64_t boards, unsigned culprit)
-{
-	s->seen.now_ns += 200 * MS;
-	for (unsigned b = 0; b < 8; b++) {
-		if (boards >> b & 1)
-			calls(s, old, b, b == culprit ? 100 : 99);
-	}
-	after(s, 5000);
-	assert_int_equal(s->orders.start, young);
-	works(s, young, 8);
-	after(s, 5);
-	reads(s, young, s->orders.children[young].boards);
-	after(s, 5);
-	assert_true(s->orders.took_over);
 }
 
 /* Calls of an abandoned child that wait behind its lock, for boards that were read long since by who took over. */
@@ -532,6 +582,8 @@ int main(void)
 		cmocka_unit_test(test_watch_a_spreading_hang_is_taken_over_without_its_culprit),
 		cmocka_unit_test(test_watch_calls_that_return_while_another_starts_cost_nothing),
 		cmocka_unit_test(test_watch_a_board_that_was_hung_before_is_the_culprit),
+		cmocka_unit_test(test_watch_a_takeover_that_had_to_wait_leaves_out_one_board),
+		cmocka_unit_test(test_watch_some_boards_wait_for_room_together),
 		cmocka_unit_test(test_watch_slow_drivers_are_given_the_time_they_are_used_to_take),
 		cmocka_unit_test(test_watch_boards_do_not_hang_because_who_read_them_last_is_gone),
 		cmocka_unit_test(test_watch_a_third_hang_waits),

@@ -234,32 +234,59 @@ static int change_board(struct work *w, unsigned board, enum gm_mig_direction d,
 	return rc;
 }
 
+/* The first of several failures is the one that is told. */
+static void keep_first(int *rc, struct gm_err *err, int other, const struct gm_err *why)
+{
+	if (*rc || !other)
+		return;
+	*rc = other;
+	*err = *why;
+}
+
 /* All boards are looked at before the first is touched. */
 static int count_steps(struct work *w, enum gm_mig_direction d, struct gm_err *err)
 {
 	struct gm_mig_step steps[GM_MIG_INSTANCES_MAX + GM_MIG_STEPS_MAX];
 	uint32_t all = 0;
+	int rc = 0;
 
 	for (unsigned i = 0; i < w->job->count; i++) {
+		struct gm_err why = { 0 };
 		struct seen seen;
-		int rc = look(w, &w->job->changes[i], &seen, err);
+		int one = look(w, &w->job->changes[i], &seen, &why);
 
-		if (rc == 0)
-			rc = check_seen(w, &w->job->changes[i], &seen, d, err);
-		if (rc)
-			return rc;
-		all += (uint32_t)plan_board(w, &w->job->changes[i], &seen, d, steps);
+		if (one == 0)
+			one = check_seen(w, &w->job->changes[i], &seen, d, &why);
+		if (one == 0)
+			all += (uint32_t)plan_board(w, &w->job->changes[i], &seen, d, steps);
+		keep_first(&rc, err, one, &why);
 	}
 	atomic_store(&w->job->steps, atomic_load(&w->job->step) + all);
-	return 0;
+	return rc;
 }
 
-static int go_toward(struct work *w, enum gm_mig_direction d, struct gm_err *err)
+static int go_forward(struct work *w, struct gm_err *err)
 {
-	int rc = count_steps(w, d, err);
+	int rc = count_steps(w, GM_MIG_FORWARD, err);
 
 	for (unsigned i = 0; i < w->job->count && rc == 0; i++)
-		rc = change_board(w, i, d, err);
+		rc = change_board(w, i, GM_MIG_FORWARD, err);
+	return rc;
+}
+
+/* Each board for itself: one that cannot be brought back does not keep the others from it. */
+static int bring_back(struct work *w, struct gm_err *err)
+{
+	int rc = 0;
+
+	(void)count_steps(w, GM_MIG_BACKWARD, err);
+	gm_err_reset(err);
+	for (unsigned i = 0; i < w->job->count; i++) {
+		struct gm_err why = { 0 };
+		int one = change_board(w, i, GM_MIG_BACKWARD, &why);
+
+		keep_first(&rc, err, one, &why);
+	}
 	return rc;
 }
 
@@ -286,7 +313,7 @@ static void go_back(struct work *w, const struct gm_err *why, bool said)
 	w->may_go_unwritten = true;
 	if (!said && gm_mig_journal_back(w->journal, why->text, &err))
 		gm_err_reset(&err);
-	if (go_toward(w, GM_MIG_BACKWARD, &err) == 0) {
+	if (bring_back(w, &err) == 0) {
 		finish(w, GM_MIG_OUTCOME_OLD, why->code, why->text);
 		return;
 	}
@@ -320,7 +347,7 @@ void gm_mig_carry_out(const struct gm_mig_driver *driver, struct gm_mig_journal 
 		go_back(&w, &err, past->back);
 		return;
 	}
-	if (go_toward(&w, GM_MIG_FORWARD, &err) == 0)
+	if (go_forward(&w, &err) == 0)
 		finish(&w, GM_MIG_OUTCOME_NEW, 0, recover ? "finished at the next start" : "");
 	else
 		go_back(&w, &err, false);

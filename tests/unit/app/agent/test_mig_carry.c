@@ -435,6 +435,52 @@ static void test_a_driver_that_refuses_all_is_told_as_stuck(void **state)
 	drop_dir(dir);
 }
 
+/* The third board refuses; by then the first one does not take its old instances back either. */
+static int create_until_the_third(void *ctx, const char *uuid, const struct gm_mig_slice *slice, struct gm_err *err)
+{
+	struct world *w = ctx;
+
+	if (strcmp(uuid, w->boards[2].uuid) == 0)
+		w->boards[0].broken = w->boards[2].broken = true;
+	return world_create(ctx, uuid, slice, err);
+}
+
+static void test_a_board_that_cannot_be_brought_back_does_not_keep_the_others(void **state)
+{
+	struct world *w = world_new();
+	struct gm_mig_job *job = job_new();
+	struct gm_mig_past *past = calloc(1, sizeof(*past));
+	char *dir = make_dir();
+	struct gm_mig_driver driver = world_driver(w);
+	struct gm_mig_state wanted, before, now;
+	struct gm_mig_journal j;
+
+	(void)state;
+	assert_non_null(past);
+	driver.create = create_until_the_third;
+	job_reset(job, GM_MIG_APPLY);
+	for (unsigned i = 0; i < 3; i++) {
+		struct world_board *b = world_add(w, "H100_SXM5_80GB", true);
+
+		world_lay_text(w, b, i < 2 ? "1g.10gb@0" : "");
+		state_of_text(b->variant, true, "7g.80gb@0", &wanted);
+		job_board(job, b, &wanted);
+	}
+	before = job->changes[1].before;
+	assert_int_equal(gm_mig_journal_open(dir, &j, past, NULL), 0);
+	gm_mig_carry_out(&driver, &j, past, job);
+	gm_mig_journal_close(&j);
+	assert_int_equal(job->outcome, GM_MIG_OUTCOME_STUCK);
+	assert_non_null(strstr(job->text, w->boards[0].uuid));
+	now = world_state(&w->boards[1]);
+	assert_true(gm_mig_state_same(&now, &before));
+	assert_int_equal(world_layout(&w->boards[2]).count, 0);
+	free(past);
+	world_free(w);
+	(void)munmap(job, sizeof(*job));
+	drop_dir(dir);
+}
+
 static void test_what_is_of_somebody_else_stops_all_before_it_begins(void **state)
 {
 	struct trial t = { .w = world_new(), .job = job_new() };
@@ -508,6 +554,7 @@ int main(void)
 		cmocka_unit_test(test_kill_during_recovery_is_recovered_from),
 		cmocka_unit_test(test_a_refused_step_is_undone),
 		cmocka_unit_test(test_a_driver_that_refuses_all_is_told_as_stuck),
+		cmocka_unit_test(test_a_board_that_cannot_be_brought_back_does_not_keep_the_others),
 		cmocka_unit_test(test_what_is_of_somebody_else_stops_all_before_it_begins),
 		cmocka_unit_test(test_empty_gpu_instances_go_only_when_unused_may),
 	};

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -14,6 +15,8 @@
 #define BACKLOG 1024
 #define UNIX_PREFIX "unix:"
 #define SOCKET_MODE 0660
+#define LOCK_TRY_MS 10
+#define LOCK_TRIES 100
 
 static bool to_sockaddr(const char *address, uint16_t port, struct sockaddr_storage *out, socklen_t *out_n)
 {
@@ -96,7 +99,8 @@ static int unix_address(const char *path, struct sockaddr_un *out, struct gm_err
 
 /*
  * Two servers that start at once must not both find the socket of a dead one and remove each other's. The folder itself is
- * locked, for a few system calls, so that no lock file is left behind. A file system without locks is taken as it is.
+ * locked, for a few system calls, so that no lock file is left behind. A file system without locks is taken as it is; and
+ * who keeps a lock longer than a start can take is no server: in /run anybody may, and must not keep us from starting.
  */
 static int lock_folder(const char *path, int *out_fd, struct gm_err *err)
 {
@@ -108,7 +112,8 @@ static int lock_folder(const char *path, int *out_fd, struct gm_err *err)
 	GM_AUTO(gm_fd_close_p) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return gm_fail_errno(err, errno, "'unix:%s': folder '%s'", path, folder);
-	(void)flock(fd, LOCK_EX);
+	for (int tries = 0; flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK && tries < LOCK_TRIES; tries++)
+		(void)poll(NULL, 0, LOCK_TRY_MS);
 	*out_fd = gm_fd_steal(&fd);
 	return 0;
 }

@@ -14,14 +14,15 @@
 #include "app/agent/pause.h"
 #include "app/agent/samplers.h"
 #include "app/agent/settings.h"
+#include "base/log.h"
 
 #define GM_AGENT_SERVERS_MAX 9 /* what settings may list, and the socket */
 
-/* Settings as they were loaded; kept until the end, because others borrow their texts. */
+/* Settings as they were loaded. */
 struct gm_agent_loaded {
 	struct gm_agent_settings settings;
 	struct gm_options options;
-	struct gm_agent_loaded *older;
+	struct gm_agent_loaded *first; /* that of the start; NULL: this one is */
 };
 
 /* What the keeper's processes work on: a copy of it is all they see of the agent, beside the shared memory. */
@@ -58,6 +59,7 @@ struct gm_agent {
 	struct gm_arena holders_arena;
 	struct gm_holders holders;
 	bool said_ready;
+	struct gm_log_limit token_said;
 	int64_t started_ms, pages_at_ms, token_at_ms, watchdog_at_ms; /* monotonic */
 	char status[256];
 };

@@ -23,10 +23,23 @@ static void log_warnings(struct gm_option_list *warnings)
 	*warnings = (struct gm_option_list){ 0 };
 }
 
+static void loaded_free(struct gm_agent_loaded *l)
+{
+	if (!l)
+		return;
+	gm_options_fini(&l->options);
+	free(l);
+}
+
+/* The first is kept, whose texts the parts of the agent borrow, and the newest. */
 static void loaded_push(struct gm_agent *a, struct gm_agent_loaded *l)
 {
-	l->older = a->loaded;
+	struct gm_agent_loaded *before = a->loaded;
+
+	l->first = before ? before->first ? before->first : before : NULL;
 	a->loaded = l;
+	if (before != l->first)
+		loaded_free(before);
 }
 
 int gm_agent_load(struct gm_agent *a, struct gm_err *err)
@@ -334,10 +347,8 @@ void gm_agent_close(struct gm_agent *a)
 	if (a->job)
 		(void)munmap(a->job, sizeof(*a->job));
 	gm_agent_shared_unmap(a->shared);
-	while (a->loaded) {
-		struct gm_agent_loaded *l = a->loaded;
-		a->loaded = l->older;
-		gm_options_fini(&l->options);
-		free(l);
-	}
+	if (a->loaded)
+		loaded_free(a->loaded->first);
+	loaded_free(a->loaded);
+	a->loaded = NULL;
 }

@@ -13,6 +13,7 @@
 
 #define PAGES_MOST_MS 1000 /* pages are renewed at least so often: what is old says that the agent itself is stuck */
 #define TOKEN_MS 5000
+#define TOKEN_REPEAT_MS (10 * 60 * INT64_C(1000)) /* the same complaint again */
 #define PAUSE_LOOK_MS 1000
 #define READY_MOST_MS 30000 /* a node whose layout cannot be restored is served, too: as not ready */
 #define HTTP_STOP_MS 2000
@@ -143,12 +144,19 @@ static void tell_supervisor(struct gm_agent *a)
 static void look_at_token(struct gm_agent *a, int64_t now_ms)
 {
 	struct gm_err err = { 0 };
+	uint64_t held_back;
 
 	if (now_ms - a->token_at_ms < TOKEN_MS)
 		return;
 	a->token_at_ms = now_ms;
-	if (gm_agent_api_token(&a->api, a->loaded->settings.token_file, &err))
-		gm_error_err("token file refused, the old token stays in force", &err);
+	if (gm_agent_api_token(&a->api, a->loaded->settings.token_file, &err) == 0) {
+		if (a->token_said.used)
+			gm_info("token file can be read again");
+		a->token_said = (struct gm_log_limit){ 0 };
+	} else if (gm_log_limit_pass(&a->token_said, now_ms, TOKEN_REPEAT_MS, &held_back)) {
+		gm_error_err("token file refused, the old token stays in force", &err,
+			     GM_LOG_INT("held-back", held_back));
+	}
 }
 
 /* One look at everything; answers when the next is due (monotonic ms). */
@@ -243,8 +251,9 @@ static void end_children(struct gm_agent *a)
 		const int64_t until = works ? mig_until : readers_until;
 		if ((!works && readers_ended(a)) || gm_mono_ms(a->clock) >= until)
 			break;
-		if (wait_for(a, fds, next < until ? next : until) < 0 || !take_ends(a))
-			break;
+		(void)wait_for(a, fds, next < until ? next : until);
+		if (!take_ends(a))
+			return; /* the keeper is gone: nobody tells any more how calls go on */
 		if (fds[FD_SIGNAL].revents)
 			(void)take_signal(a);
 		if (a->notify.watchdog_ms > 0)

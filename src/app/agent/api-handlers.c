@@ -125,7 +125,7 @@ int gm_agent_post_pause(struct gm_http_request *req, struct gm_http_response *re
 	log_change(req, "pause", gm_arena_printf(req->arena, "%.*s", GM_STR_ARG(ask.reason)));
 	gm_json_init(&w, &res->body);
 	gm_json_object(&w);
-	gm_json_kcstr(&w, "state", "paused");
+	gm_json_kcstr(&w, "state", "pausing"); /* /healthz tells when it has come to that */
 	gm_json_ktime(&w, "pausedUntil", until_ms);
 	gm_json_end_object(&w);
 	return 0;

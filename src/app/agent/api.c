@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "core/auth/auth.h"
 
 #define TOKEN_MAX 4096
@@ -144,6 +145,12 @@ int gm_agent_identify(void *ctx, const struct gm_http_peer *peer, struct gm_str 
 	return 0;
 }
 
+static void on_http_line(void *ctx, const char *line)
+{
+	(void)ctx;
+	gm_warn("HTTP library", { "line", line });
+}
+
 void gm_agent_api_conf(struct gm_agent_api *api, struct gm_http_conf *out)
 {
 	*out = (struct gm_http_conf){
@@ -160,5 +167,6 @@ void gm_agent_api_conf(struct gm_agent_api *api, struct gm_http_conf *out)
 		.streams_per_address_max = GM_AGENT_STREAMS_MAX,
 		.body_max_bytes = BODY_MAX,
 		.clock = api->clock,
+		.log = on_http_line,
 	};
 }

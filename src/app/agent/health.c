@@ -69,6 +69,12 @@ static void write_state(struct gm_json *w, const struct gm_agent_view *view, con
 		gm_json_ktime(w, "pausedUntil", view->paused_until_ms);
 }
 
+/* Whoever wants the driver for himself waits for "paused": until then a process of ours has it open. */
+static const char *pause_status(const struct gm_agent_view *view)
+{
+	return view->children || view->abandoned ? "pausing" : "paused";
+}
+
 int gm_health_write(const struct gm_agent_view *view, int64_t interval_ms, struct gm_buf *out)
 {
 	const unsigned well = view->state == GM_AGENT_WORKING ? count_ok(view, interval_ms) : 0;
@@ -77,7 +83,7 @@ int gm_health_write(const struct gm_agent_view *view, int64_t interval_ms, struc
 
 	gm_json_init(&w, out);
 	gm_json_object(&w);
-	write_state(&w, view, ok ? "ok" : view->state == GM_AGENT_PAUSED ? "paused" : "failing");
+	write_state(&w, view, ok ? "ok" : view->state == GM_AGENT_PAUSED ? pause_status(view) : "failing");
 	gm_json_ktime(&w, "at", view->at_ms);
 	gm_json_kcstr(&w, "version", GM_VERSION);
 	gm_json_key(&w, "boards");

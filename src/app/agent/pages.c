@@ -32,6 +32,7 @@ struct gm_agent_pages {
 	/* main thread */
 	struct gm_render *render;
 	int64_t inventory_at_ms, own_at_ms;
+	enum gm_agent_state inventory_state; /* that it tells */
 	struct gm_render_own own[GM_AGENT_PROCESSES_MAX];
 	size_t own_count;
 	size_t sizes[GM_AGENT_PAGES]; /* of those made last */
@@ -174,9 +175,10 @@ static void make_inventory(struct gm_agent_pages *p, const struct gm_agent_round
 {
 	struct gm_buf b;
 
-	if (mono_ms - p->inventory_at_ms < INVENTORY_MS)
+	if (mono_ms - p->inventory_at_ms < INVENTORY_MS && round->view->state == p->inventory_state)
 		return;
 	p->inventory_at_ms = mono_ms;
+	p->inventory_state = round->view->state;
 	begin(p, GM_AGENT_PAGE_INVENTORY, &b);
 	gm_inventory_write(round->view, round->holders, p->node_name, &b);
 	publish(p, GM_AGENT_PAGE_INVENTORY, &b, 200);

@@ -7,9 +7,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -283,6 +285,20 @@ static void test_of_many_that_start_at_once_one_wins(void **state)
 	}
 }
 
+/* In a folder that is open to all, as /run is, anybody can take the lock and keep it. */
+static void test_a_folder_that_somebody_keeps_locked_stops_no_server(void **state)
+{
+	(void)state;
+	const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_int_equal(flock(fd, LOCK_SH), 0);
+	(void)alarm(20);
+	start_ok();
+	(void)alarm(0);
+	assert_true(is_there());
+	gm_fd_close(fd);
+}
+
 /* Many connections while it stops: each gets its answer or an end, nothing hangs. */
 static void test_stop_ends_with_connections_open(void **state)
 {
@@ -314,6 +330,7 @@ int main(void)
 		TEST(test_bad_paths_are_refused_with_the_rule),
 		TEST(test_the_socket_speaks_no_tls),
 		TEST(test_of_many_that_start_at_once_one_wins),
+		TEST(test_a_folder_that_somebody_keeps_locked_stops_no_server),
 		TEST(test_stop_ends_with_connections_open),
 	};
 

@@ -41,10 +41,11 @@ static bool check_wanted(struct gm_mig_manager *m, struct gm_mig_wanted_board *w
 	const struct gm_agent_board *ab = at < 0 ? NULL : &m->view->boards[at];
 	struct gm_mig_board b;
 
-	if (!ab && gm_mig_view_whole(m->view)) {
-		/* Taken out, or fallen off before the driver came: nothing can be placed on it, so nothing waits for it. */
+	if (ab ? ab->state == GM_BOARD_LOST : gm_mig_view_whole(m->view)) {
+		/* Taken out, or fallen off the bus: nothing can be placed on it, so nothing waits for it. */
 		if (!w->absent)
-			gm_warn("a GPU with a wanted MIG layout is not in this node", { "gpu", w->uuid });
+			gm_warn("a GPU with a wanted MIG layout is not there", { "gpu", w->uuid },
+				{ "state", ab ? gm_board_state_name(ab->state) : "absent" });
 		w->absent = true;
 		return false;
 	}

@@ -498,6 +498,32 @@ static void test_a_board_that_was_taken_out_is_not_waited_for(void **state)
 	rig_fini(&r);
 }
 
+static void test_a_board_off_its_bus_is_waited_for_by_nobody_and_restored_when_it_is_back(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, "H100_SXM5_80GB", true, "3g.40gb@4");
+	(void)world_add(r.w, "H100_SXM5_80GB", true);
+	world_lay_text(r.w, &r.w->boards[1], "3g.40gb@4");
+	want_on_all(&r, "3g.40gb@4");
+	turns(&r, 2);
+	world_view(r.w, r.view);
+	r.view->boards[1].state = GM_BOARD_LOST;
+	gm_mig_manager_tick(r.m, r.view, &r.holders);
+	assert_true(gm_mig_manager_ready(r.m, NULL));
+	assert_int_equal(r.spawned, 0);
+	/* Back after a reset, which took its instances. */
+	memset(r.w->boards[1].gi, 0, sizeof(r.w->boards[1].gi));
+	for (unsigned i = 0; i < 5 && !r.spawned; i++)
+		turn(&r);
+	work(&r, 0);
+	turns(&r, 4);
+	assert_int_equal(world_layout(&r.w->boards[1]).count, 1);
+	assert_true(gm_mig_manager_ready(r.m, NULL));
+	rig_fini(&r);
+}
+
 static void test_a_mode_that_survives_all_but_a_switch_is_not_lost(void **state)
 {
 	struct rig r;
@@ -898,6 +924,7 @@ int main(void)
 		cmocka_unit_test(test_a_restore_that_fails_is_tried_again_later),
 		cmocka_unit_test(test_a_board_that_refuses_does_not_keep_the_others_from_their_layouts),
 		cmocka_unit_test(test_a_board_that_was_taken_out_is_not_waited_for),
+		cmocka_unit_test(test_a_board_off_its_bus_is_waited_for_by_nobody_and_restored_when_it_is_back),
 		cmocka_unit_test(test_a_mode_that_survives_all_but_a_switch_is_not_lost),
 		cmocka_unit_test(test_what_the_driver_does_not_tell_is_no_change_by_others),
 		cmocka_unit_test(test_the_end_that_a_worker_could_not_write_is_written_later),

@@ -30,6 +30,16 @@ static const char *const noise[] = {
 	"Too late",
 	"Your client",
 };
+/* And what it says of each answer over a socket that knows no TCP. */
+static const char *const unix_noise[] = { "Failed to push the data", "Setting %s option" };
+
+static bool begins_with_one(const char *fmt, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(fmt, words[i], strlen(words[i])) == 0)
+			return true;
+	return false;
+}
 
 static __attribute__((format(printf, 2, 0))) void on_log(void *cls, const char *fmt, va_list args)
 {
@@ -38,9 +48,9 @@ static __attribute__((format(printf, 2, 0))) void on_log(void *cls, const char *
 
 	if (!s->conf.log)
 		return;
-	for (size_t i = 0; i < GM_LEN(noise); i++)
-		if (strncmp(fmt, noise[i], strlen(noise[i])) == 0)
-			return;
+	if (begins_with_one(fmt, noise, GM_LEN(noise)) ||
+	    (s->listener.is_unix && begins_with_one(fmt, unix_noise, GM_LEN(unix_noise))))
+		return;
 	(void)vsnprintf(line, sizeof(line), fmt, args);
 	line[strcspn(line, "\n")] = '\0';
 	s->conf.log(s->conf.ctx, line);

@@ -35,10 +35,19 @@ static int on_hello(struct gm_http_request *req, struct gm_http_response *res, v
 
 static const struct gm_route routes[] = { { .path = "/hello", .handler = on_hello, .operation = "hello" } };
 
+static _Atomic unsigned lines; /* logged */
+
+static void on_log(void *ctx, const char *line)
+{
+	(void)ctx;
+	(void)line;
+	lines++;
+}
+
 static int start(const char *bind, struct gm_http_server **out, struct gm_err *err)
 {
 	const struct gm_http_conf conf = {
-		.bind = bind, .routes = routes, .route_count = GM_LEN(routes), .threads = 1
+		.bind = bind, .routes = routes, .route_count = GM_LEN(routes), .threads = 1, .log = on_log
 	};
 
 	return gm_http_server_start(&conf, out, err);
@@ -317,6 +326,23 @@ static void test_stop_ends_with_connections_open(void **state)
 	}
 }
 
+/* The library complains of each answer that TCP's options are not to be had: nobody wants to read that. */
+static void test_answers_leave_no_line_in_the_log(void **state)
+{
+	GM_AUTO(wire_close_p) struct wire w = { 0 };
+	(void)state;
+
+	start_ok();
+	lines = 0;
+	assert_true(wire_open_unix(&w, path));
+	for (int i = 0; i < 3; i++) {
+		assert_true(wire_ask(&w, HELLO("localhost") "\r\n"));
+		assert_int_equal(w.status, 200);
+	}
+	assert_true(gm_http_server_stop(server, 5000));
+	assert_int_equal(lines, 0);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)
 int main(void)
 {
@@ -332,6 +358,7 @@ int main(void)
 		TEST(test_of_many_that_start_at_once_one_wins),
 		TEST(test_a_folder_that_somebody_keeps_locked_stops_no_server),
 		TEST(test_stop_ends_with_connections_open),
+		TEST(test_answers_leave_no_line_in_the_log),
 	};
 
 	return cmocka_run_group_tests_name("http/unix", tests, make_dir, remove_dir);

@@ -119,9 +119,9 @@ static int check_demand(const struct gm_serve_demand *d, struct gm_err *err)
 static int too_slow(const struct gm_serve_demand *d, const struct gm_serve_point *fastest, struct gm_err *err)
 {
 	if (!fastest)
-		return gm_fail(err, GM_ERR_INVALID, "model '%s': no measurement that ran on an instance of this board",
+		return gm_fail(err, GM_ERR_NOT_FOUND, "model '%s': no measurement that ran on an instance of this board",
 			       d->model);
-	return gm_fail(err, GM_ERR_INVALID,
+	return gm_fail(err, GM_ERR_NOT_FOUND,
 		       "model '%s': nothing measured answers in less than %d %% of its limit of %.6g ms; the fastest "
 		       "takes %.6g ms (%d GPC, batch %d, processes %d): a limit above %.6g ms would do",
 		       d->model, GM_SERVE_LATENCY_PERCENT, (double)d->slo_us / 1e3, (double)fastest->latency_us / 1e3,

@@ -69,7 +69,7 @@ struct gm_serve_plan {
 };
 
 /*
- * INVALID: a demand that cannot be met at all (err says which and how far it is off), or a number beyond its limit.
+ * NOT_FOUND: nothing meets a demand (err says which, and how far it is off). INVALID: a number beyond its limit.
  * TOO_LARGE: more than GM_SERVE_BOARDS_MAX boards. UNSUPPORTED: the table has no placements to plan by.
  */
 int gm_serve_plan_make(const struct gm_mig_table *t, const struct gm_serve_demand *demands, size_t count,

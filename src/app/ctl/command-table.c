@@ -9,6 +9,7 @@ const size_t gm_ctl_group_count = GM_LEN(gm_ctl_groups);
 
 const struct gm_ctl_command *const gm_ctl_commands[] = {
 	&gm_ctl_replay_mig,
+	&gm_ctl_replay_openb,
 	&gm_ctl_replay_serving,
 };
 const size_t gm_ctl_command_count = GM_LEN(gm_ctl_commands);

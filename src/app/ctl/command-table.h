@@ -6,6 +6,7 @@
 
 /* The rows, each in the file of its command: replay-mig.c. */
 extern const struct gm_ctl_command gm_ctl_replay_mig;
+extern const struct gm_ctl_command gm_ctl_replay_openb;
 extern const struct gm_ctl_command gm_ctl_replay_serving;
 
 #endif

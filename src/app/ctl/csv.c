@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/parse.h"
 
@@ -27,7 +26,7 @@ static int read_whole(const char *path, struct gm_buf *out, struct gm_err *err)
 		ssize_t n;
 
 		if (!room)
-			return gm_fail(err, GM_ERR_TOO_LARGE, "more than %d bytes", GM_CTL_CSV_BYTES_MAX);
+			return gm_fail(err, GM_ERR_TOO_LARGE, "more than %d bytes", GM_CSV_BYTES_MAX);
 		n = read(fd, room, STEP);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -39,29 +38,53 @@ static int read_whole(const char *path, struct gm_buf *out, struct gm_err *err)
 	}
 }
 
-/* Every failure of a file has its place. */
-static int fail_file(const struct gm_ctl_csv *c, struct gm_err *err, int code)
+int gm_csv_open(const char *path, struct gm_csv *out, struct gm_err *err)
 {
-	if (err && c->line)
-		(void)snprintf(err->where, sizeof(err->where), "%s:%" PRIu64, c->path, c->line);
-	else if (err)
-		(void)snprintf(err->where, sizeof(err->where), "%s", c->path);
-	return code;
+	GM_AUTO(gm_buf_fini_p) struct gm_buf text = { .limit = GM_CSV_BYTES_MAX };
+	struct gm_csv c = { .path = path };
+	size_t n;
+	int rc = read_whole(path, &text, err);
+
+	if (rc == 0 && memchr(gm_buf_cstr(&text), 0, text.n))
+		rc = gm_fail(err, GM_ERR_PARSE, "a NUL byte: this is no text");
+	if (rc < 0) {
+		if (err)
+			(void)snprintf(err->where, sizeof(err->where), "%s", path);
+		return rc;
+	}
+	c.text = gm_buf_steal(&text, &n);
+	c.rest = gm_str_n(c.text, n);
+	if (gm_str_starts(c.rest, GM_STR("\xEF\xBB\xBF")))
+		c.rest = gm_str_n(c.rest.p + 3, c.rest.n - 3);
+	*out = c;
+	return 0;
 }
 
-int gm_ctl_csv_fail(const struct gm_ctl_csv *c, struct gm_err *err, int code, const char *fmt, ...)
+void gm_csv_close(struct gm_csv *c)
 {
-	char text[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	return fail_file(c, err, gm_fail(err, code, "%s", text));
+	free(c->text);
+	*c = (struct gm_csv){ 0 };
 }
 
-/* The next line that is not blank, without its end. */
-static bool next_line(struct gm_ctl_csv *c, struct gm_str *out)
+/* gm_str_split gives no last field that is empty; here it counts. */
+static int cut(struct gm_csv *c, struct gm_err *err)
+{
+	struct gm_str line = c->row;
+
+	c->field_count = 0;
+	for (;;) {
+		size_t comma = gm_str_find(line, ',');
+
+		if (c->field_count == GM_CSV_FIELDS_MAX)
+			return gm_csv_fail(c, -1, err, "more than %d fields", GM_CSV_FIELDS_MAX);
+		c->fields[c->field_count++] = gm_str_n(line.p, comma);
+		if (comma == line.n)
+			return 1;
+		line = gm_str_n(line.p + comma + 1, line.n - comma - 1);
+	}
+}
+
+int gm_csv_next(struct gm_csv *c, struct gm_err *err)
 {
 	struct gm_str line;
 
@@ -69,106 +92,54 @@ static bool next_line(struct gm_ctl_csv *c, struct gm_str *out)
 		c->line++;
 		if (gm_str_ends(line, GM_STR("\r")))
 			line.n--;
-		if (!line.n)
+		if (!gm_str_trim(line).n)
 			continue;
-		*out = line;
-		return true;
+		c->row = line;
+		return cut(c, err);
 	}
-	return false;
-}
-
-/* How many fields the line has; at most `max` of them are noted. gm_str_split gives no last field that is empty. */
-static size_t cut(struct gm_str line, struct gm_str *out, size_t max)
-{
-	size_t count = 0;
-
-	for (;;) {
-		size_t comma = gm_str_find(line, ',');
-
-		if (count < max)
-			out[count] = gm_str_n(line.p, comma);
-		count++;
-		if (comma == line.n)
-			return count;
-		line = gm_str_n(line.p + comma + 1, line.n - comma - 1);
-	}
-}
-
-int gm_ctl_csv_open(const char *path, struct gm_ctl_csv *out, struct gm_err *err)
-{
-	GM_AUTO(gm_buf_fini_p) struct gm_buf text = { .limit = GM_CTL_CSV_BYTES_MAX };
-	GM_AUTO(gm_ctl_csv_close_p) struct gm_ctl_csv c = { .path = path };
-	struct gm_str head;
-	size_t n;
-	int rc = read_whole(path, &text, err);
-
-	if (rc < 0)
-		return fail_file(&c, err, rc);
-	if (memchr(gm_buf_cstr(&text), 0, text.n))
-		return gm_ctl_csv_fail(&c, err, GM_ERR_PARSE, "a NUL byte: this is no text");
-	c.text = gm_buf_steal(&text, &n);
-	c.rest = gm_str_n(c.text, n);
-	if (gm_str_starts(c.rest, GM_STR("\xEF\xBB\xBF")))
-		c.rest = gm_str_n(c.rest.p + 3, c.rest.n - 3);
-	if (!next_line(&c, &head))
-		return gm_ctl_csv_fail(&c, err, GM_ERR_PARSE, "empty; a line of column names is expected");
-	c.names = gm_xalloc(GM_CTL_CSV_COLUMNS_MAX * sizeof(*c.names));
-	c.fields = gm_xalloc(GM_CTL_CSV_COLUMNS_MAX * sizeof(*c.fields));
-	c.column_count = cut(head, c.names, GM_CTL_CSV_COLUMNS_MAX);
-	if (c.column_count > GM_CTL_CSV_COLUMNS_MAX)
-		return gm_ctl_csv_fail(&c, err, GM_ERR_TOO_LARGE, "%zu columns; at most %d", c.column_count,
-				       GM_CTL_CSV_COLUMNS_MAX);
-	*out = c;
-	c = (struct gm_ctl_csv){ 0 };
 	return 0;
 }
 
-void gm_ctl_csv_close(struct gm_ctl_csv *c)
+int gm_csv_column(const struct gm_csv *c, const char *name)
 {
-	free(c->text);
-	free(c->names);
-	free(c->fields);
-	*c = (struct gm_ctl_csv){ 0 };
+	for (size_t i = 0; i < c->field_count; i++)
+		if (gm_str_is(gm_str_trim(c->fields[i]), name))
+			return (int)i;
+	return -1;
 }
 
-size_t gm_ctl_csv_find(const struct gm_ctl_csv *c, const char *name)
+int gm_csv_fixed(const struct gm_csv *c, int field, const char *what, unsigned decimals, int64_t min, int64_t max,
+		 int64_t *out, struct gm_err *err)
 {
-	for (size_t i = 0; i < c->column_count; i++)
-		if (gm_str_is(c->names[i], name))
-			return i;
-	return SIZE_MAX;
-}
+	GM_AUTO(gm_buf_fini_p) struct gm_buf range = { 0 };
+	struct gm_str text = gm_str_trim(c->fields[field]);
+	int64_t v;
 
-int gm_ctl_csv_column(const struct gm_ctl_csv *c, const char *name, size_t *out, struct gm_err *err)
-{
-	size_t column = gm_ctl_csv_find(c, name);
-
-	if (column == SIZE_MAX)
-		return gm_ctl_csv_fail(c, err, GM_ERR_PARSE, "no column '%s'", name);
-	*out = column;
-	return 0;
-}
-
-int gm_ctl_csv_next(struct gm_ctl_csv *c, struct gm_err *err)
-{
-	struct gm_str line;
-	size_t count;
-
-	if (!next_line(c, &line))
+	/* A whole number is written as one: "1.6" is not 2. */
+	if ((decimals ? gm_parse_fixed(text, decimals, &v) : gm_parse_i64(text, INT64_MIN, INT64_MAX, &v)) &&
+	    v >= min && v <= max) {
+		*out = v;
 		return 0;
-	count = cut(line, c->fields, c->column_count);
-	if (count != c->column_count)
-		return gm_ctl_csv_fail(c, err, GM_ERR_PARSE, "%zu fields where the first line names %zu", count,
-				       c->column_count);
-	return 1;
+	}
+	gm_buf_add_fixed(&range, min, decimals);
+	gm_buf_add_cstr(&range, " to ");
+	gm_buf_add_fixed(&range, max, decimals);
+	return gm_csv_fail(c, field, err, "%s '%.*s' is no %snumber from %s", what, GM_STR_ARG(text),
+			   decimals ? "" : "whole ", gm_buf_cstr(&range));
 }
 
-int gm_ctl_csv_u64(const struct gm_ctl_csv *c, size_t column, uint64_t min, uint64_t max, uint64_t *out,
-		   struct gm_err *err)
+int gm_csv_fail(const struct gm_csv *c, int field, struct gm_err *err, const char *fmt, ...)
 {
-	if (gm_parse_u64(c->fields[column], min, max, out))
-		return 0;
-	return gm_ctl_csv_fail(c, err, GM_ERR_PARSE,
-			       "%.*s '%.*s' is no whole number from %" PRIu64 " to %" PRIu64, GM_STR_ARG(c->names[column]),
-			       GM_STR_ARG(c->fields[column]), min, max);
+	char text[256], where[sizeof(err->where)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (field >= 0)
+		(void)snprintf(where, sizeof(where), "%s:%" PRIu64 ":%td", c->path, c->line,
+			       c->fields[field].p - c->row.p + 1);
+	else
+		(void)snprintf(where, sizeof(where), "%s:%" PRIu64, c->path, c->line ? c->line : 1);
+	return gm_fail_at(err, GM_ERR_PARSE, where, "%s", text);
 }

@@ -430,7 +430,7 @@ static void test_plan_by_hand(void **state)
 		{ "1g.10gb@0, 1g.10gb@4", "bf", "4g.40gb, 3g.40gb", 2, GM_ERR_CONFLICT, "1 running and 1 fixed" },
 		{ "1g.10gb@0, 1g.10gb@4", "bf", "4g.40gb", 2, 0, "4g.40gb@0, 1g.10gb@4" },
 		{ "1g.10gb@0, 2g.20gb@2", "ii", "", 1, 0, "" },
-		{ "1g.10gb@0, 2g.20gb@2", "fb", "1g.10gb", 1, 0, "1g.10gb@0, 2g.20gb@2, 1g.10gb@6" },
+		{ "1g.10gb@0, 2g.20gb@2", "fb", "1g.10gb", 1, 0, "1g.10gb@0, 1g.10gb@1, 2g.20gb@2" },
 		{ "", "", "7g.80gb*2", 0, GM_ERR_CONFLICT, "do not fit together" },
 	};
 	const struct gm_mig_table *t = table_of("H100_SXM5_80GB");

@@ -50,11 +50,13 @@ static int model_number(struct reader *r, const struct gm_csv *c, struct gm_str 
 
 static int note_name(struct reader *r, const struct gm_csv *c, struct gm_str name, uint32_t limit, struct gm_err *err)
 {
+	struct named row = { .name = name, .row = (uint32_t)r->names.count };
+
 	if (!name.n || name.n > NAME_MAX_BYTES)
 		return gm_csv_fail(c, -1, err, "a name of 1 to %d bytes is expected", NAME_MAX_BYTES);
 	if (r->names.count >= limit)
 		return gm_csv_fail(c, -1, err, "more than %u rows", limit);
-	gm_vec_push(&r->names, ((struct named){ .name = name, .row = (uint32_t)r->names.count }));
+	gm_vec_push(&r->names, row);
 	return 0;
 }
 

@@ -76,7 +76,69 @@ static bool weight_holds(const struct serve_boards *b, const struct serve_weight
 	return true;
 }
 
-/* Every price of a is at least that of b. */
+/* Row a without its column `at`, by row b; divided by what its numbers share, so that they stay small. */
+static void eliminate(int64_t a[static SERVE_SIZES_MAX], const int64_t b[static SERVE_SIZES_MAX], size_t at)
+{
+	int64_t factor_a = b[at], factor_b = a[at], shared = 0;
+
+	for (size_t i = 0; i < SERVE_SIZES_MAX; i++) {
+		a[i] = a[i] * factor_a - b[i] * factor_b;
+		for (int64_t x = a[i]; x;) {
+			int64_t rest = shared % x;
+
+			shared = x;
+			x = rest;
+		}
+	}
+	for (size_t i = 0; i < SERVE_SIZES_MAX && shared; i++)
+		a[i] /= shared;
+}
+
+static size_t rank(int64_t rows[][SERVE_SIZES_MAX], size_t count)
+{
+	size_t rank = 0;
+
+	for (size_t at = 0; at < SERVE_SIZES_MAX && rank < count; at++) {
+		size_t pivot = rank;
+
+		while (pivot < count && !rows[pivot][at])
+			pivot++;
+		if (pivot == count)
+			continue;
+		for (size_t i = 0; i < SERVE_SIZES_MAX; i++) {
+			int64_t x = rows[pivot][i];
+
+			rows[pivot][i] = rows[rank][i];
+			rows[rank][i] = x;
+		}
+		for (size_t i = rank + 1; i < count; i++)
+			if (rows[i][at])
+				eliminate(rows[i], rows[rank], at);
+		rank++;
+	}
+	return rank;
+}
+
+/* A corner of all that hold: as many full boards reach `whole`, or prices are 0, as there are sizes. */
+static bool is_corner(const struct serve_boards *b, const struct serve_weight *w)
+{
+	int64_t tight[SERVE_PATTERNS_MAX + SERVE_SIZES_MAX][SERVE_SIZES_MAX] = { { 0 } };
+	size_t count = 0;
+
+	for (size_t i = 0; i < b->pattern_count; i++) {
+		if (serve_counts_worth(w, b->size_count, &b->patterns[i].counts) != w->whole)
+			continue;
+		for (size_t k = 0; k < b->size_count; k++)
+			tight[count][k] = b->patterns[i].counts.n[k];
+		count++;
+	}
+	for (size_t i = 0; i < b->size_count; i++)
+		if (w->of[i] == 0)
+			tight[count++][i] = 1;
+	return count >= b->size_count && rank(tight, count) == b->size_count;
+}
+
+/* Every price of a is at least that of c. */
 static bool as_strong(const struct serve_boards *b, const struct serve_weight *a, const struct serve_weight *c)
 {
 	for (size_t i = 0; i < b->size_count; i++)
@@ -112,7 +174,7 @@ static void find_weights(struct serve_boards *b)
 		size_t at;
 
 		do {
-			if (w.of[b->size_count - 1] && weight_holds(b, &w))
+			if (weight_holds(b, &w) && is_corner(b, &w))
 				keep_weight(b, &w);
 			for (at = b->size_count; at-- > 0;)
 				if (w.of[at] < whole)

@@ -72,6 +72,13 @@ static int64_t bus_width(const struct front_call *c, uint32_t arg)
 	return front_is_hbm(c) ? 5120 : 384;
 }
 
+/* 0: by the temperature */
+static int64_t fan_policy(const struct front_call *c, uint32_t arg)
+{
+	int64_t speed = front_fan(c, arg);
+	return speed < 0 ? speed : 0;
+}
+
 /* The suffix after nvmlDeviceGet; who may be asked; the function of the number. */
 #define UINTS(X)                                                                                                       \
 	X(Architecture, FRONT_MIG_TOO, architecture)                                                                   \
@@ -115,10 +122,12 @@ UINTS(UINT_GETTER)
 /* The same with one further argument. */
 #define ARG_UINTS(X)                                                                                                   \
 	X(ClockInfo, front_clock)                                                                                      \
+	X(FanControlPolicy_v2, fan_policy)                                                                             \
 	X(FanSpeed_v2, front_fan)                                                                                      \
 	X(MaxClockInfo, front_max_clock)                                                                               \
 	X(NvLinkState, front_nvlink_state)                                                                             \
 	X(NvLinkVersion, front_nvlink_version)                                                                         \
+	X(TargetFanSpeed, front_fan)                                                                                   \
 	X(Temperature, front_temperature)                                                                              \
 	X(TemperatureThreshold, front_threshold)
 
@@ -247,6 +256,20 @@ NVML(nvmlDeviceGetPowerManagementLimitConstraints, struct gm_nvml_device *device
 	FRONT_OUT(c, out_max);
 	int rc = front_put_u32(front_power_min(&c, 0), out_min);
 	return rc ? rc : front_put_u32(front_power_max(&c, 0), out_max);
+}
+
+/* Of what boards let a fan be set to: below it stands still. */
+#define FAN_LEAST 30
+NVML(nvmlDeviceGetMinMaxFanSpeed, struct gm_nvml_device *device, unsigned *out_min, unsigned *out_max)
+{
+	FRONT_DEVICE(c, device, 0);
+	FRONT_OUT(c, out_min);
+	FRONT_OUT(c, out_max);
+	if (front_fan_count(&c, 0) == 0)
+		return GM_NVML_ERROR_NOT_SUPPORTED;
+	*out_min = FAN_LEAST;
+	*out_max = 100;
+	return 0;
 }
 
 /* Drivers of 2026 refuse it: the performance state is asked for by its other name. */

@@ -21,6 +21,9 @@ static int refuse(const struct front_call *c)
 	X(nvmlDeviceResetGpuLockedClocks, FRONT_ROOT, DEVICE)                                                          \
 	X(nvmlDeviceSetComputeMode, FRONT_ROOT, DEVICE, unsigned mode)                                                 \
 	X(nvmlDeviceSetEccMode, FRONT_ROOT, DEVICE, unsigned mode)                                                     \
+	X(nvmlDeviceSetDefaultFanSpeed_v2, FRONT_ROOT, DEVICE, unsigned fan)                                           \
+	X(nvmlDeviceSetFanControlPolicy, FRONT_ROOT, DEVICE, unsigned fan, unsigned policy)                            \
+	X(nvmlDeviceSetFanSpeed_v2, FRONT_ROOT, DEVICE, unsigned fan, unsigned speed)                                  \
 	X(nvmlDeviceSetGpuLockedClocks, FRONT_ROOT, DEVICE, unsigned min_mhz, unsigned max_mhz)                        \
 	X(nvmlDeviceSetPowerManagementLimit, FRONT_ROOT, DEVICE, unsigned limit_mw)
 

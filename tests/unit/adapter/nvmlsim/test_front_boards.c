@@ -130,6 +130,34 @@ static void test_boards_answer_by_their_kind(void **state)
 	}
 }
 
+static void test_fans_are_told_one_by_one(void **state)
+{
+	(void)state;
+	unsigned n = 0, speed = 0, target = 0, least = 0, most = 0, policy = 7;
+	begin("gpus: 2\nmodels: RTX4090=1,H100_SXM5_80GB=1");
+	device fanned = board(0), without = board(1);
+	command("load 0 90");
+	IS(OK, NV(nvmlDeviceGetNumFans, device, unsigned *)(fanned, &n));
+	assert_int_equal(n, 2);
+	for (unsigned fan = 0; fan < n; fan++) {
+		IS(OK, NV(nvmlDeviceGetFanSpeed_v2, device, unsigned, unsigned *)(fanned, fan, &speed));
+		IS(OK, NV(nvmlDeviceGetTargetFanSpeed, device, unsigned, unsigned *)(fanned, fan, &target));
+		IS(OK, NV(nvmlDeviceGetFanControlPolicy_v2, device, unsigned, unsigned *)(fanned, fan, &policy));
+		assert_in_range(speed, 0, 100);
+		assert_in_range(target, 0, 100);
+		assert_int_equal(policy, 0);
+	}
+	IS(INVALID, NV(nvmlDeviceGetTargetFanSpeed, device, unsigned, unsigned *)(fanned, n, &target));
+	IS(INVALID, NV(nvmlDeviceGetFanControlPolicy_v2, device, unsigned, unsigned *)(fanned, n, &policy));
+	IS(OK, NV(nvmlDeviceGetMinMaxFanSpeed, device, unsigned *, unsigned *)(fanned, &least, &most));
+	assert_true(least < most && most == 100);
+	IS(UNSUPPORTED, NV(nvmlDeviceSetFanSpeed_v2, device, unsigned, unsigned)(fanned, 0, 80));
+	IS(UNSUPPORTED, NV(nvmlDeviceGetMinMaxFanSpeed, device, unsigned *, unsigned *)(without, &least, &most));
+	IS(UNSUPPORTED, NV(nvmlDeviceGetTargetFanSpeed, device, unsigned, unsigned *)(without, 0, &target));
+	command("privileged off");
+	IS(NO_PERMISSION, NV(nvmlDeviceSetFanSpeed_v2, device, unsigned, unsigned)(fanned, 0, 80));
+}
+
 static void test_temperature_limits_are_offsets_from_ada_on(void **state)
 {
 	(void)state;
@@ -276,6 +304,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_boards_answer_by_their_kind),
+		cmocka_unit_test(test_fans_are_told_one_by_one),
 		cmocka_unit_test(test_temperature_limits_are_offsets_from_ada_on),
 		cmocka_unit_test(test_each_field_says_for_itself_whether_it_is_there),
 		cmocka_unit_test(test_a_held_load_shows_in_every_number),

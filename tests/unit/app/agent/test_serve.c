@@ -451,6 +451,17 @@ static void test_inventory_follows_the_state_at_once(void **state)
 	body_has(f, "\"state\":\"working\"");
 }
 
+static void hear_of_events(struct gm_board_events *events)
+{
+	static const struct gm_reading_event heard[] = {
+		{ .at_ms = VIEW_AT, .type = GM_NVML_EVENT_XID, .data = 94, .gi = 8, .ci = 0 },
+		{ .at_ms = VIEW_AT + 1000, .type = GM_NVML_EVENT_DBE, .data = 1, .gi = -1, .ci = -1 },
+	};
+
+	for (size_t i = 0; i < GM_LEN(heard); i++)
+		assert_true(gm_board_events_add(events, 0, &heard[i]));
+}
+
 static void test_inventory_has_facts_instances_and_holders(void **state)
 {
 	static const struct gm_holder items[] = {
@@ -514,12 +525,7 @@ static void test_inventory_has_facts_instances_and_holders(void **state)
 						      .size = 1,
 						      .start_count = 7,
 						      .starts = { 0, 1, 2, 3, 4, 5, 6 } };
-	static const struct gm_reading_event heard[] = {
-		{ .at_ms = VIEW_AT, .type = GM_NVML_EVENT_XID, .data = 94, .gi = 8, .ci = 0 },
-		{ .at_ms = VIEW_AT + 1000, .type = GM_NVML_EVENT_DBE, .data = 1, .gi = -1, .ci = -1 },
-	};
-	for (size_t i = 0; i < GM_LEN(heard); i++)
-		assert_true(gm_board_events_add(&f->view->boards[1].events, 0, &heard[i]));
+	hear_of_events(&f->view->boards[1].events);
 	gm_sample_miss(&r->sample, GM_FIELD_FAN, GM_UNSUPPORTED, GM_SOURCE_NVML);
 	f->round.holders = &holders;
 	make(f);

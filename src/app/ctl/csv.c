@@ -14,6 +14,7 @@
 #include "base/parse.h"
 
 #define STEP 65536
+#define SHOWN_MAX 40
 
 static int read_whole(const char *path, struct gm_buf *out, struct gm_err *err)
 {
@@ -38,26 +39,44 @@ static int read_whole(const char *path, struct gm_buf *out, struct gm_err *err)
 	}
 }
 
-int gm_csv_open(const char *path, struct gm_csv *out, struct gm_err *err)
+static int fail_in(const char *path, int rc, struct gm_err *err)
 {
-	GM_AUTO(gm_buf_fini_p) struct gm_buf text = { .limit = GM_CSV_BYTES_MAX };
+	if (err)
+		(void)snprintf(err->where, sizeof(err->where), "%s", path);
+	return rc;
+}
+
+static int begin(const char *path, struct gm_buf *text, struct gm_csv *out, struct gm_err *err)
+{
 	struct gm_csv c = { .path = path };
 	size_t n;
-	int rc = read_whole(path, &text, err);
 
-	if (rc == 0 && memchr(gm_buf_cstr(&text), 0, text.n))
-		rc = gm_fail(err, GM_ERR_PARSE, "a NUL byte: this is no text");
-	if (rc < 0) {
-		if (err)
-			(void)snprintf(err->where, sizeof(err->where), "%s", path);
-		return rc;
-	}
-	c.text = gm_buf_steal(&text, &n);
+	if (memchr(gm_buf_cstr(text), 0, text->n))
+		return fail_in(path, gm_fail(err, GM_ERR_PARSE, "a NUL byte: this is no text"), err);
+	c.text = gm_buf_steal(text, &n);
 	c.rest = gm_str_n(c.text, n);
 	if (gm_str_starts(c.rest, GM_STR("\xEF\xBB\xBF")))
 		c.rest = gm_str_n(c.rest.p + 3, c.rest.n - 3);
 	*out = c;
 	return 0;
+}
+
+int gm_csv_open(const char *path, struct gm_csv *out, struct gm_err *err)
+{
+	GM_AUTO(gm_buf_fini_p) struct gm_buf text = { .limit = GM_CSV_BYTES_MAX };
+	int rc = read_whole(path, &text, err);
+
+	return rc < 0 ? fail_in(path, rc, err) : begin(path, &text, out, err);
+}
+
+int gm_csv_open_text(const char *name, struct gm_str text, struct gm_csv *out, struct gm_err *err)
+{
+	GM_AUTO(gm_buf_fini_p) struct gm_buf copy = { .limit = GM_CSV_BYTES_MAX };
+
+	gm_buf_add_str(&copy, text);
+	if (copy.failed)
+		return fail_in(name, gm_fail(err, GM_ERR_TOO_LARGE, "more than %d bytes", GM_CSV_BYTES_MAX), err);
+	return begin(name, &copy, out, err);
 }
 
 void gm_csv_close(struct gm_csv *c)
@@ -108,13 +127,23 @@ int gm_csv_column(const struct gm_csv *c, const char *name)
 	return -1;
 }
 
+/* A wrong value as it may be repeated: a terminal does not act on it, and it is short. */
+static struct gm_str shown(struct gm_str s)
+{
+	s.n = s.n < SHOWN_MAX ? s.n : SHOWN_MAX;
+	return gm_str_plain_ok(s) ? s : GM_STR("(not plain text)");
+}
+
 int gm_csv_fixed(const struct gm_csv *c, int field, const char *what, unsigned decimals, int64_t min, int64_t max,
 		 int64_t *out, struct gm_err *err)
 {
 	GM_AUTO(gm_buf_fini_p) struct gm_buf range = { 0 };
-	struct gm_str text = gm_str_trim(c->fields[field]);
+	struct gm_str text;
 	int64_t v;
 
+	if (field < 0 || (size_t)field >= c->field_count)
+		return gm_csv_fail(c, -1, err, "%s is missing: the row has %zu fields", what, c->field_count);
+	text = gm_str_trim(c->fields[field]);
 	/* A whole number is written as one: "1.6" is not 2. */
 	if ((decimals ? gm_parse_fixed(text, decimals, &v) : gm_parse_i64(text, INT64_MIN, INT64_MAX, &v)) &&
 	    v >= min && v <= max) {
@@ -124,7 +153,7 @@ int gm_csv_fixed(const struct gm_csv *c, int field, const char *what, unsigned d
 	gm_buf_add_fixed(&range, min, decimals);
 	gm_buf_add_cstr(&range, " to ");
 	gm_buf_add_fixed(&range, max, decimals);
-	return gm_csv_fail(c, field, err, "%s '%.*s' is no %snumber from %s", what, GM_STR_ARG(text),
+	return gm_csv_fail(c, field, err, "%s '%.*s' is no %snumber from %s", what, GM_STR_ARG(shown(text)),
 			   decimals ? "" : "whole ", gm_buf_cstr(&range));
 }
 

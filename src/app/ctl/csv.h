@@ -28,12 +28,17 @@ struct gm_csv {
 
 /* On success closed with gm_csv_close. The path outlives it. */
 int gm_csv_open(const char *path, struct gm_csv *out, struct gm_err *err) GM_CHECKED;
+/* The same from memory; the bytes are copied. */
+int gm_csv_open_text(const char *name, struct gm_str text, struct gm_csv *out, struct gm_err *err) GM_CHECKED;
 void gm_csv_close(struct gm_csv *c);
 /* 1: a row is at hand; 0: the end. */
 int gm_csv_next(struct gm_csv *c, struct gm_err *err) GM_CHECKED;
 /* The field of the row at hand that is this name, blanks around it aside; -1: none. */
 int gm_csv_column(const struct gm_csv *c, const char *name);
-/* A decimal number times 10^decimals; the limits are those of the result. `what` names it in the failure. */
+/*
+ * A decimal number times 10^decimals; the limits are those of the result. `what` names it in the failure. A row may be too
+ * short for the field: a failure too.
+ */
 int gm_csv_fixed(const struct gm_csv *c, int field, const char *what, unsigned decimals, int64_t min, int64_t max,
 		 int64_t *out, struct gm_err *err) GM_CHECKED;
 /* A PARSE failure at the row at hand; field -1: the row as a whole. */

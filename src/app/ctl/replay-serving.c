@@ -103,8 +103,9 @@ static void print_table(const struct report *r, struct gm_buf *out)
 {
 	const struct gm_serve_plan *p = r->plan;
 
-	gm_buf_addf(out, "Scenario %s on %s: %d GPUs, %d GPCs in %zu instances.\n", r->args->scenario, r->args->model,
-		    p->boards, p->gpcs, p->instance_count);
+	gm_buf_addf(out, "Scenario %s on %s: %d GPU%s, %d GPC%s in %zu instance%s.\n", r->args->scenario,
+		    r->args->model, p->boards, p->boards == 1 ? "" : "s", p->gpcs, p->gpcs == 1 ? "" : "s",
+		    p->instance_count, p->instance_count == 1 ? "" : "s");
 	gm_buf_addf(out, "GPUs: %s (no plan needs fewer than %d). ",
 		    p->boards_proven ? "proven fewest" : "not proven fewest", p->boards_floor);
 	gm_buf_addf(out, "GPCs: %s for so many GPUs (no plan needs fewer than %d).\n",

@@ -411,14 +411,18 @@ static void look_for_rivals(struct gm_mig_manager *m)
 	GM_AUTO(gm_buf_fini_p) struct gm_buf found = { 0 };
 	int64_t now = gm_mono_ms(m->conf.clock);
 
-	if (m->rival_looked_ms && now - m->rival_looked_ms < RIVAL_EVERY_MS)
-		return;
 	m->rival_looked_ms = now ? now : 1;
 	(void)gm_mig_rival_find(m->conf.host_root, &found);
 	if (strcmp(m->rival, gm_buf_cstr(&found)) == 0)
 		return;
 	(void)gm_str_copy(gm_buf_str(&found), m->rival, sizeof(m->rival));
 	gm_warn("another owner of MIG layouts", { "owner", m->rival[0] ? m->rival : "gone" });
+}
+
+static void look_for_rivals_now_and_then(struct gm_mig_manager *m)
+{
+	if (!m->rival_looked_ms || gm_mono_ms(m->conf.clock) - m->rival_looked_ms >= RIVAL_EVERY_MS)
+		look_for_rivals(m);
 }
 
 static int answer_plan(struct gm_mig_manager *m, const struct gm_mig_ask *ask, struct gm_err *err)
@@ -457,7 +461,7 @@ static int answer_plan(struct gm_mig_manager *m, const struct gm_mig_ask *ask, s
 
 static int answer(struct gm_mig_manager *m, const struct gm_mig_ask *ask, struct gm_err *err)
 {
-	struct gm_mig_owners owners = { .rival = m->rival[0] ? m->rival : NULL };
+	struct gm_mig_owners owners = { 0 };
 	int rc;
 
 	if (m->phase == GM_MIG_PHASE_START)
@@ -467,6 +471,9 @@ static int answer(struct gm_mig_manager *m, const struct gm_mig_ask *ask, struct
 			       gm_agent_state_name(m->view->state));
 	if (m->phase != GM_MIG_PHASE_IDLE)
 		return gm_fail(err, GM_ERR_CONFLICT, "the MIG change %s is under way", m->conf.job->id);
+	/* One may have come a second ago. */
+	look_for_rivals(m);
+	owners.rival = m->rival[0] ? m->rival : NULL;
 	for (uint32_t i = 0; i < m->wanted.count; i++) {
 		int at = gm_mig_view_find(m->view, m->wanted.boards[i].uuid);
 
@@ -527,7 +534,7 @@ void gm_mig_manager_tick(struct gm_mig_manager *m, const struct gm_agent_view *v
 		woken = 0;
 	m->view = view;
 	m->holders = holders;
-	look_for_rivals(m);
+	look_for_rivals_now_and_then(m);
 	switch (m->phase) {
 	case GM_MIG_PHASE_START:
 		start(m);

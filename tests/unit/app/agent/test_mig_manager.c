@@ -838,24 +838,38 @@ static void test_no_worker_no_change(void **state)
 	rig_fini(&r);
 }
 
+/* A process, as /proc tells of it; comm NULL: it is gone. */
+static void process(struct rig *r, const char *comm)
+{
+	char folder[400], file[420];
+
+	(void)snprintf(folder, sizeof(folder), "%s/proc", r->root);
+	(void)mkdir(folder, 0700);
+	(void)snprintf(folder, sizeof(folder), "%s/proc/4242", r->root);
+	(void)mkdir(folder, 0700);
+	(void)snprintf(file, sizeof(file), "%s/comm", folder);
+	if (comm) {
+		FILE *f = fopen(file, "we");
+
+		assert_non_null(f);
+		(void)fprintf(f, "%s\n", comm);
+		(void)fclose(f);
+		return;
+	}
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(rmdir(folder), 0);
+	(void)snprintf(folder, sizeof(folder), "%s/proc", r->root);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 static void test_rivals_are_named(void **state)
 {
 	struct gm_err err = { 0 };
 	struct rig r;
-	char path[400];
 
 	(void)state;
 	rig_init(&r, "H100_SXM5_80GB", true, "");
-	/* A process, as /proc tells of it. */
-	(void)snprintf(path, sizeof(path), "%s/proc", r.root);
-	assert_int_equal(mkdir(path, 0700), 0);
-	(void)snprintf(path, sizeof(path), "%s/proc/4242", r.root);
-	assert_int_equal(mkdir(path, 0700), 0);
-	(void)snprintf(path, sizeof(path), "%s/proc/4242/comm", r.root);
-	FILE *f = fopen(path, "we");
-	assert_non_null(f);
-	(void)fputs("nvidia-mig-mana\n", f);
-	(void)fclose(f);
+	process(&r, "nvidia-mig-mana");
 	turns(&r, 2);
 	assert_int_equal(apply(&r, SLICE("3g.40gb", 4), "", NULL, &err), GM_ERR_CONFLICT);
 	assert_non_null(strstr(err.text, "NVIDIA's mig-manager (process 4242)"));
@@ -863,14 +877,18 @@ static void test_rivals_are_named(void **state)
 	assert_int_equal(apply(&r, SLICE("3g.40gb", 4), ",\"takeOwnership\":true", NULL, NULL), 0);
 	work(&r, 0);
 	turns(&r, 4);
-	(void)unlink(path);
-	(void)snprintf(path, sizeof(path), "%s/proc/4242", r.root);
-	(void)rmdir(path);
-	(void)snprintf(path, sizeof(path), "%s/proc", r.root);
-	(void)rmdir(path);
+	process(&r, NULL);
 	/* Looked at twice a minute. */
 	turns(&r, 31);
 	check_describe(&r, "\"otherOwner\":null");
+	/* And whenever something is to be changed. */
+	process(&r, "nvidia-mig-part");
+	assert_int_equal(apply(&r, SLICE("3g.40gb", 0), ",\"removeUnused\":true", NULL, &err), GM_ERR_CONFLICT);
+	assert_non_null(strstr(err.text, "nvidia-mig-parted (process 4242)"));
+	process(&r, NULL);
+	assert_int_equal(apply(&r, SLICE("3g.40gb", 0), ",\"removeUnused\":true", NULL, NULL), 0);
+	work(&r, 0);
+	turns(&r, 4);
 	rig_fini(&r);
 }
 

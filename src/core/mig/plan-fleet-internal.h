@@ -55,6 +55,10 @@ static inline const struct gm_mig_option *gm_mig_option_at(const struct gm_mig_f
 	return &f->options.items[g->option_first + i];
 }
 
+void gm_mig_fleet_fini(struct gm_mig_fleet *f);
+GM_DEFINE_AUTO_VALUE(struct gm_mig_fleet, gm_mig_fleet_fini)
+/* The groups alone; NO_MEMORY. */
+int gm_mig_fleet_group(struct gm_mig_fleet *f, struct gm_err *err) GM_CHECKED;
 /* Groups of the boards, and what each may serve; NOT_FOUND, INVALID as gm_mig_plan_fleet(). */
 int gm_mig_fleet_survey(struct gm_mig_fleet *f, struct gm_err *err) GM_CHECKED;
 /*

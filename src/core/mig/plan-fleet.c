@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "core/mig/plan-fleet-internal.h"
 
-static void fleet_fini(struct gm_mig_fleet *f)
+void gm_mig_fleet_fini(struct gm_mig_fleet *f)
 {
 	gm_map_fini(&f->by_key);
 	gm_arena_fini(&f->keys);
@@ -13,7 +13,6 @@ static void fleet_fini(struct gm_mig_fleet *f)
 	gm_vec_fini(&f->shares);
 	free(f->next);
 }
-GM_DEFINE_AUTO_VALUE(struct gm_mig_fleet, fleet_fini)
 
 void gm_mig_fleet_plan_fini(struct gm_mig_fleet_plan *p)
 {
@@ -134,7 +133,7 @@ static int tell(struct gm_mig_fleet *f, struct gm_mig_fleet_plan *out, struct gm
 int gm_mig_plan_fleet(const struct gm_mig_board *boards, size_t board_count, const struct gm_mig_fleet_wish *wishes,
 		      size_t wish_count, bool disturb, struct gm_mig_fleet_plan *out, struct gm_err *err)
 {
-	GM_AUTO(fleet_fini_p)
+	GM_AUTO(gm_mig_fleet_fini_p)
 	struct gm_mig_fleet f = {
 		.boards = boards, .board_count = board_count, .wishes = wishes, .kinds = wish_count, .disturb = disturb
 	};
@@ -142,9 +141,6 @@ int gm_mig_plan_fleet(const struct gm_mig_board *boards, size_t board_count, con
 
 	if (rc)
 		return rc;
-	f.next = gm_try_alloc((board_count + 1) * sizeof(*f.next));
-	if (!f.next)
-		return gm_fail(err, GM_ERR_NO_MEMORY, "out of memory for %zu boards", board_count);
 	rc = gm_mig_fleet_survey(&f, err);
 	if (rc == 0)
 		rc = find_shares(&f, err);

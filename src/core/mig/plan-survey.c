@@ -312,8 +312,11 @@ static size_t frame_key(const struct gm_mig_frame *f, char key[static sizeof(str
 	return n;
 }
 
-static int group_boards(struct gm_mig_fleet *f, struct gm_err *err)
+int gm_mig_fleet_group(struct gm_mig_fleet *f, struct gm_err *err)
 {
+	f->next = gm_try_alloc((f->board_count + 1) * sizeof(*f->next));
+	if (!f->next)
+		return gm_fail(err, GM_ERR_NO_MEMORY, "out of memory for %zu boards", f->board_count);
 	for (size_t i = 0; i < f->board_count; i++) {
 		struct gm_mig_frame frame;
 		char bytes[sizeof(frame)];
@@ -371,7 +374,7 @@ int gm_mig_fleet_survey(struct gm_mig_fleet *f, struct gm_err *err)
 	struct survey s = { .kind_of = kind_of, .want = f->want, .kinds = f->kinds };
 	const struct gm_mig_table *mapped = NULL;
 	uint32_t known = 0;
-	int rc = group_boards(f, err);
+	int rc = gm_mig_fleet_group(f, err);
 
 	for (size_t i = 0; i < f->groups.count && rc == 0; i++) {
 		struct gm_mig_group *g = &f->groups.items[i];

@@ -117,7 +117,8 @@ int gm_mig_plan_fleet(const struct gm_mig_board *boards, size_t board_count, con
  * at most `moves_max`. None are needed (move_count 0) where it can be made now; idle instances count as room: who carries
  * the plan out destroys those that are in the way of a `to` or of what is bought. A slice moves to a place of its profile
  * on a board of the same table with the mode on, once at most, and the new instance is made before the old one goes: each
- * move is legal when those before it are done. Fixed seats stay.
+ * move is legal when those before it are done. Fixed seats stay; boards with the mode off, and those that are no valid
+ * ones, take no part.
  */
 struct gm_mig_move {
 	uint32_t from_board, to_board;

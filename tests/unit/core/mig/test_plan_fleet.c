@@ -252,19 +252,8 @@ static struct gm_mig_fleet survey(size_t board_count, const struct fleet_wish *w
 
 	for (size_t k = 0; k < w->count; k++)
 		f.want[k] = w->wishes[k].count;
-	f.next = gm_xalloc(board_count * sizeof(*f.next));
 	assert_int_equal(gm_mig_fleet_survey(&f, NULL), 0);
 	return f;
-}
-
-static void drop(struct gm_mig_fleet *f)
-{
-	gm_map_fini(&f->by_key);
-	gm_arena_fini(&f->keys);
-	gm_vec_fini(&f->groups);
-	gm_vec_fini(&f->options);
-	gm_vec_fini(&f->shares);
-	free(f->next);
 }
 
 /* The way for large fleets against the exact one, where both can be had. */
@@ -299,7 +288,7 @@ static void test_bound_is_never_above_the_best(void **state)
 			served += found;
 			missed += !found;
 		}
-		drop(&f);
+		gm_mig_fleet_fini(&f);
 	}
 	assert_true(served > rounds / 3 && missed * 20 <= served);
 	if (getenv("GM_SHOW"))

@@ -15,6 +15,10 @@ static void class_add(struct gm_slice_fleet *f, uint32_t board)
 		c->capacity = c->capacity ? c->capacity * 2 : 8;
 		c->boards = gm_xrealloc(c->boards, c->capacity * sizeof(*c->boards));
 	}
+	if (c->count == 0) {
+		c->in_used = (uint32_t)f->used_count;
+		f->used[f->used_count++] = f->boards[board].state;
+	}
 	f->boards[board].in_class = c->count;
 	c->boards[c->count++] = board;
 }
@@ -26,6 +30,12 @@ static void class_drop(struct gm_slice_fleet *f, uint32_t board)
 
 	c->boards[f->boards[board].in_class] = last;
 	f->boards[last].in_class = f->boards[board].in_class;
+	if (c->count == 0) {
+		uint16_t moved = f->used[--f->used_count];
+
+		f->used[c->in_used] = moved;
+		f->classes[moved].in_used = c->in_used;
+	}
 }
 
 static void set_state(struct gm_slice_fleet *f, uint32_t board, uint16_t state)
@@ -45,6 +55,7 @@ struct gm_slice_fleet *gm_slice_fleet_new(const struct gm_slice_space *space, ui
 	f->board_count = boards;
 	f->boards = gm_xalloc(boards * sizeof(*f->boards));
 	f->classes = gm_xalloc(space->state_count * sizeof(*f->classes));
+	f->used = gm_xalloc(space->state_count * sizeof(*f->used));
 	for (uint32_t i = 0; i < boards; i++)
 		class_add(f, i);
 	return f;
@@ -57,6 +68,7 @@ void gm_slice_fleet_free(struct gm_slice_fleet *f)
 	for (size_t i = 0; i < f->space->state_count; i++)
 		free(f->classes[i].boards);
 	free(f->classes);
+	free(f->used);
 	free(f->boards);
 	gm_vec_fini(&f->slices);
 	gm_vec_fini(&f->unused);
@@ -136,8 +148,8 @@ void gm_slice_fleet_move(struct gm_slice_fleet *f, const struct gm_slice_moves *
 		gm_slice_fleet_land(f, moves->moves[i].slice, moves->moves[i].to);
 }
 
-double gm_slice_board_left(const struct gm_slice_fleet *f, const struct gm_slice_rule *rule, uint32_t board,
-			   uint32_t except, int64_t now)
+double gm_slice_board_left(const struct gm_slice_fleet *f, struct gm_slice_rule *rule, uint32_t board, uint32_t except,
+			   int64_t now)
 {
 	const struct slice_board *b = &f->boards[board];
 	double most = 0;
@@ -155,8 +167,8 @@ double gm_slice_board_left(const struct gm_slice_fleet *f, const struct gm_slice
 	return most;
 }
 
-uint32_t gm_slice_class_best(const struct gm_slice_fleet *f, const struct gm_slice_rule *rule, uint16_t state,
-			     int64_t now, double *out_keeps)
+uint32_t gm_slice_class_best(const struct gm_slice_fleet *f, struct gm_slice_rule *rule, uint16_t state, int64_t now,
+			     double *out_keeps)
 {
 	const struct slice_class *c = &f->classes[state];
 	bool alike = state == 0 || rule->policy != GM_SLICE_BALANCED || !rule->lifetimes;
@@ -177,7 +189,7 @@ uint32_t gm_slice_class_best(const struct gm_slice_fleet *f, const struct gm_sli
 }
 
 /* Of places that cost the same: the start that the rule prefers, then the lowest board. */
-static bool preferred(const struct gm_slice_fleet *f, const struct gm_slice_rule *rule, struct gm_slice_place a,
+static bool preferred(const struct gm_slice_fleet *f, struct gm_slice_rule *rule, struct gm_slice_place a,
 		      struct gm_slice_place b)
 {
 	int start_a = f->space->slots[a.slot].start, start_b = f->space->slots[b.slot].start;
@@ -187,34 +199,60 @@ static bool preferred(const struct gm_slice_fleet *f, const struct gm_slice_rule
 	return a.board < b.board;
 }
 
-bool gm_slice_fleet_find(const struct gm_slice_fleet *f, const struct gm_slice_rule *rule, size_t profile, int64_t now,
-			 struct gm_slice_place *out)
+/* The state of the class that is cheapest but for who runs there; GM_SLICE_NONE: it fits nowhere. */
+static uint16_t cheapest_class(const struct gm_slice_fleet *f, struct gm_slice_rule *rule, size_t profile)
 {
-	const uint16_t *order = &rule->order[profile * f->space->state_count];
-	struct gm_slice_place best = { .board = NOBODY };
+	uint16_t best = GM_SLICE_NONE;
 	double best_cost = 0;
 
-	for (size_t i = 0; i < rule->order_count[profile]; i++) {
-		const struct gm_slice_choice *c = gm_slice_rule_choice(rule, order[i], profile);
-		struct gm_slice_place place = { .slot = c->slot };
-		double cost;
+	for (size_t i = 0; i < f->used_count; i++) {
+		const struct gm_slice_choice *c = gm_slice_rule_choice(rule, f->used[i], profile);
 
-		if (!f->classes[order[i]].count)
+		if (c->slot == GM_SLICE_NONE || (best != GM_SLICE_NONE && c->cost >= best_cost))
 			continue;
-		/* What is added for keeping a board is never negative, and the rest costs more still. */
-		if (best.board != NOBODY && c->cost > best_cost)
-			break;
-		place.board = gm_slice_class_best(f, rule, order[i], now, &cost);
-		cost += c->cost;
-		if (best.board == NOBODY || cost < best_cost ||
-		    (cost <= best_cost && preferred(f, rule, place, best))) {
-			best = place;
-			best_cost = cost;
-		}
+		best = f->used[i];
+		best_cost = c->cost;
 	}
-	if (best.board == NOBODY)
+	return best;
+}
+
+struct found {
+	struct gm_slice_place place;
+	double cost;
+};
+
+static struct found best_of_class(const struct gm_slice_fleet *f, struct gm_slice_rule *rule, uint16_t state,
+				  size_t profile, int64_t now)
+{
+	const struct gm_slice_choice *c = gm_slice_rule_choice(rule, state, profile);
+	struct found found = { .place.slot = c->slot };
+
+	found.place.board = gm_slice_class_best(f, rule, state, now, &found.cost);
+	found.cost += c->cost;
+	return found;
+}
+
+bool gm_slice_fleet_find(const struct gm_slice_fleet *f, struct gm_slice_rule *rule, size_t profile, int64_t now,
+			 struct gm_slice_place *out)
+{
+	uint16_t first = cheapest_class(f, rule, profile);
+	struct found best;
+
+	if (first == GM_SLICE_NONE)
 		return false;
-	*out = best;
+	best = best_of_class(f, rule, first, profile, now);
+	for (size_t i = 0; i < f->used_count; i++) {
+		const struct gm_slice_choice *c = gm_slice_rule_choice(rule, f->used[i], profile);
+		struct found other;
+
+		/* What is added for keeping a board is never negative. */
+		if (f->used[i] == first || c->slot == GM_SLICE_NONE || c->cost > best.cost)
+			continue;
+		other = best_of_class(f, rule, f->used[i], profile, now);
+		if (other.cost < best.cost || (other.cost <= best.cost && preferred(f, rule, other.place, best.place)))
+			best = other;
+	}
+	*out = best.place;
 	return true;
 }
 

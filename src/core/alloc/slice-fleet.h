@@ -38,7 +38,7 @@ uint16_t gm_slice_fleet_state(const struct gm_slice_fleet *f, uint32_t board);
  * board. False only when the profile fits on no board. Within
  * 1 ms at 10,000 boards.
  */
-bool gm_slice_fleet_find(const struct gm_slice_fleet *f, const struct gm_slice_rule *rule, size_t profile, int64_t now,
+bool gm_slice_fleet_find(const struct gm_slice_fleet *f, struct gm_slice_rule *rule, size_t profile, int64_t now,
 			 struct gm_slice_place *out);
 /* A slice that runs from now on; the place is free (asserted). Numbers of released slices are given again. */
 uint32_t gm_slice_fleet_put(struct gm_slice_fleet *f, struct gm_slice_place place, int64_t now);
@@ -50,8 +50,8 @@ int64_t gm_slice_fleet_since(const struct gm_slice_fleet *f, uint32_t slice);
  * For a profile that fits nowhere: the fewest moves of running slices (at most `most`, up to GM_SLICE_MOVES_MAX) that make
  * room, of these the cheapest under the rule. False when there are none.
  */
-bool gm_slice_fleet_make_room(const struct gm_slice_fleet *f, const struct gm_slice_rule *rule, size_t profile,
-			      unsigned most, int64_t now, struct gm_slice_moves *out);
+bool gm_slice_fleet_make_room(const struct gm_slice_fleet *f, struct gm_slice_rule *rule, size_t profile, unsigned most,
+			      int64_t now, struct gm_slice_moves *out);
 void gm_slice_fleet_move(struct gm_slice_fleet *f, const struct gm_slice_moves *moves);
 
 /*

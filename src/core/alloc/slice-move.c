@@ -31,7 +31,7 @@ struct waiting {
 
 struct search {
 	const struct gm_slice_fleet *fleet;
-	const struct gm_slice_rule *rule;
+	struct gm_slice_rule *rule;
 	int64_t now;
 	unsigned most; /* moves */
 	struct touched touched[TOUCHED_MAX];
@@ -43,6 +43,11 @@ struct search {
 	struct direct direct[PROFILES_MAX][DIRECT_MAX];
 	uint8_t direct_count[PROFILES_MAX];
 	bool direct_made[PROFILES_MAX];
+	/* By profile and moves that are left: the best board to push others out of, in the fleet as it is now. */
+	struct way {
+		bool made, found;
+		struct gm_slice_place place;
+	} ways[PROFILES_MAX][GM_SLICE_MOVES_MAX + 1];
 };
 
 static void settle(struct search *s, const struct waiting *waiting, unsigned count, double cost);
@@ -64,15 +69,21 @@ static struct touched *touched_find(struct search *s, uint32_t board)
 	return NULL;
 }
 
+/* Classes lie in no order: equal costs go by the board. */
+static bool cheaper(const struct direct *a, const struct direct *b)
+{
+	return a->cost < b->cost || (a->cost <= b->cost && a->place.board < b->place.board);
+}
+
 static void direct_insert(struct search *s, size_t profile, struct direct d)
 {
 	struct direct *row = s->direct[profile];
 	uint8_t n = s->direct_count[profile], at;
 
-	if (n == DIRECT_MAX && d.cost >= row[n - 1].cost)
+	if (n == DIRECT_MAX && !cheaper(&d, &row[n - 1]))
 		return;
 	at = n < DIRECT_MAX ? n++ : DIRECT_MAX - 1;
-	for (; at > 0 && d.cost < row[at - 1].cost; at--)
+	for (; at > 0 && cheaper(&d, &row[at - 1]); at--)
 		row[at] = row[at - 1];
 	row[at] = d;
 	s->direct_count[profile] = n;
@@ -81,15 +92,14 @@ static void direct_insert(struct search *s, size_t profile, struct direct d)
 static void direct_make(struct search *s, size_t profile)
 {
 	const struct gm_slice_fleet *f = s->fleet;
-	const uint16_t *order = &s->rule->order[profile * f->space->state_count];
 
 	s->direct_made[profile] = true;
-	for (size_t i = 0; i < s->rule->order_count[profile]; i++) {
-		const struct gm_slice_choice *c = gm_slice_rule_choice(s->rule, order[i], profile);
-		const struct slice_class *class = &f->classes[order[i]];
+	for (size_t i = 0; i < f->used_count; i++) {
+		const struct gm_slice_choice *c = gm_slice_rule_choice(s->rule, f->used[i], profile);
+		const struct slice_class *class = &f->classes[f->used[i]];
 
-		if (s->direct_count[profile] == DIRECT_MAX && c->cost >= s->direct[profile][DIRECT_MAX - 1].cost)
-			return;
+		if (c->slot == GM_SLICE_NONE)
+			continue;
 		for (uint32_t k = 0; k < class->count; k++) {
 			uint32_t board = class->boards[k];
 			double left = gm_slice_board_left(f, s->rule, board, NOBODY, s->now);
@@ -198,7 +208,8 @@ static void push_out(struct search *s, struct waiting who, uint32_t board, uint1
 	if (moving >= s->most || !who_leaves(s, board, slot, s->most - moving, all, &leaving, &cleared))
 		return;
 	keeps = gm_slice_rule_keeps(s->rule, gm_slice_board_left(s->fleet, s->rule, board, all[0].slice, s->now));
-	loss = gm_slice_rule_cost(s->rule, cleared, slot) - (s->rule->worth[cleared] - s->rule->worth[before]);
+	loss = gm_slice_rule_cost(s->rule, cleared, slot) -
+	       (gm_slice_rule_worth(s->rule, cleared) - gm_slice_rule_worth(s->rule, before));
 	for (unsigned i = 0; i < count; i++)
 		all[leaving + i] = rest[i];
 	sort_waiting(s->fleet->space, all, leaving + count);
@@ -208,18 +219,16 @@ static void push_out(struct search *s, struct waiting who, uint32_t board, uint1
 	s->touched_count--;
 }
 
+/* Classes lie in no order; plans that cost the same go by the board, so the order does not show. */
 static void push_out_anywhere(struct search *s, struct waiting who, const struct waiting *rest, unsigned count,
 			      double cost)
 {
 	const struct gm_slice_fleet *f = s->fleet;
 
-	for (size_t state = 0; state < f->space->state_count; state++) {
+	for (size_t k = 0; k < f->used_count; k++) {
 		double keeps;
-		uint32_t board;
+		uint32_t board = gm_slice_class_best(f, s->rule, f->used[k], s->now, &keeps);
 
-		if (!f->classes[state].count)
-			continue;
-		board = gm_slice_class_best(f, s->rule, (uint16_t)state, s->now, &keeps);
 		if (touched_find(s, board))
 			continue;
 		for (uint16_t i = f->space->slot_first[who.profile]; i < f->space->slot_first[who.profile + 1]; i++)
@@ -227,26 +236,60 @@ static void push_out_anywhere(struct search *s, struct waiting who, const struct
 	}
 }
 
+static bool better(const struct search *s, double cost)
+{
+	if (!s->found || cost < s->best_cost)
+		return true;
+	return cost <= s->best_cost && s->plan.place.board < s->best.place.board;
+}
+
+/* Searched for once, as if it were the request: what it finds nearly always holds beside what else the plan changes. */
+static const struct way *way_for(struct search *s, size_t profile, unsigned left)
+{
+	struct way *way = &s->ways[profile][left];
+
+	if (!way->made) {
+		struct search sub = { .fleet = s->fleet, .rule = s->rule, .now = s->now, .most = left };
+
+		way->made = true;
+		push_out_anywhere(&sub, (struct waiting){ .slice = NOBODY, .profile = (uint8_t)profile }, NULL, 0, 0);
+		way->found = sub.found;
+		way->place = sub.best.place;
+	}
+	return way;
+}
+
 static void settle(struct search *s, const struct waiting *waiting, unsigned count, double cost)
 {
+	unsigned moving = s->plan.count + count;
+	const struct way *way;
 	struct direct d = { 0 };
 
 	if (!count) {
-		if (!s->found || cost < s->best_cost) {
+		if (better(s, cost)) {
 			s->best = s->plan;
 			s->best_cost = cost;
 			s->found = true;
 		}
 		return;
 	}
-	if (direct_find(s, waiting[0].profile, &d))
+	if (direct_find(s, waiting[0].profile, &d)) {
 		place_and_go_on(s, waiting[0], d.place, waiting + 1, count - 1, cost + d.cost);
+		return;
+	}
+	if (moving >= s->most)
+		return;
+	way = way_for(s, waiting[0].profile, s->most - moving);
+	if (!way->found)
+		return;
+	if (!touched_find(s, way->place.board))
+		push_out(s, waiting[0], way->place.board, way->place.slot, waiting + 1, count - 1, cost);
 	else
 		push_out_anywhere(s, waiting[0], waiting + 1, count - 1, cost);
 }
 
-bool gm_slice_fleet_make_room(const struct gm_slice_fleet *f, const struct gm_slice_rule *rule, size_t profile,
-			      unsigned most, int64_t now, struct gm_slice_moves *out)
+bool gm_slice_fleet_make_room(const struct gm_slice_fleet *f, struct gm_slice_rule *rule, size_t profile, unsigned most,
+			      int64_t now, struct gm_slice_moves *out)
 {
 	struct search s = { .fleet = f, .rule = rule, .now = now };
 	struct waiting request = { .slice = NOBODY, .profile = (uint8_t)profile };

@@ -19,34 +19,33 @@ static const uint16_t SIZE_WORTH[] = { 0,     1000,  2297,  3737,  5278,  6899,	
 				       40823, 43060, 45316, 47591, 49885, 52196, 54524, 56869, 59231, 61608, 64000 };
 static_assert(GM_LEN(SIZE_WORTH) == GM_MIG_UNITS_MAX + 1, "a worth for each size");
 
-static double worth_of(const struct gm_slice_space *s, uint16_t state, const struct gm_mix *mix)
+double gm_slice_rule_worth(struct gm_slice_rule *r, uint16_t state)
 {
-	double sum = 0;
+	struct gm_slice_worth *w = &r->worths[state];
 
-	for (size_t p = 0; p < s->table->profile_count; p++)
-		if (s->slot_first[p] < s->slot_first[p + 1])
-			sum += gm_mix_share(mix, p) * SIZE_WORTH[s->table->profiles[p].size] *
-			       gm_slice_room(s, state, p);
-	return sum;
+	if (w->version == r->version)
+		return w->worth;
+	*w = (struct gm_slice_worth){ .version = r->version };
+	for (size_t p = 0; p < r->space->table->profile_count; p++)
+		w->worth += r->weights[p] * gm_slice_room(r->space, state, p);
+	return w->worth;
 }
 
-/* Slices of half-taken places of the profiles that would fit by size. */
-static unsigned fragmentation(const struct gm_slice_space *s, uint16_t state)
+static int blocked(const struct gm_slice_space *s, uint16_t state)
 {
 	uint32_t taken = gm_mig_layout_units(s->table, &s->layouts[state]);
-	unsigned sum = 0;
+	int sum = 0;
 
 	for (size_t i = 0; i < s->slot_count; i++) {
-		unsigned size = (unsigned)gm_slice_size(s, i);
+		int size = gm_slice_size(s, i);
 		uint32_t mask = (uint32_t)(((UINT64_C(1) << size) - 1) << s->slots[i].start);
 
-		if (size <= s->free_units[state] && (taken & mask) && (taken & mask) != mask)
-			sum += size;
+		sum += taken & mask ? size : 0;
 	}
 	return sum;
 }
 
-double gm_slice_rule_cost(const struct gm_slice_rule *r, uint16_t state, size_t slot)
+double gm_slice_rule_cost(struct gm_slice_rule *r, uint16_t state, size_t slot)
 {
 	const struct gm_slice_space *s = r->space;
 	uint16_t next = gm_slice_with(s, state, slot);
@@ -56,9 +55,10 @@ double gm_slice_rule_cost(const struct gm_slice_rule *r, uint16_t state, size_t 
 	case GM_SLICE_BESTFIT:
 		return s->free_units[state];
 	case GM_SLICE_FRAGMENTATION:
-		return (double)fragmentation(s, next) - (double)fragmentation(s, state);
+		return blocked(s, next) - blocked(s, state);
 	case GM_SLICE_BALANCED:
-		return r->worth[state] - r->worth[next] + FREE_PART * s->free_units[state] / s->table->placement_units;
+		return gm_slice_rule_worth(r, state) - gm_slice_rule_worth(r, next) +
+		       FREE_PART * s->free_units[state] / s->table->placement_units;
 	}
 	assert(false);
 	return 0;
@@ -74,58 +74,26 @@ double gm_slice_rule_keeps(const struct gm_slice_rule *r, double left)
 	return whole > left ? KEEPS_PART * (whole - left) / whole : 0;
 }
 
-static struct gm_slice_choice choose(const struct gm_slice_rule *r, uint16_t state, size_t profile)
+const struct gm_slice_choice *gm_slice_rule_choice(struct gm_slice_rule *r, uint16_t state, size_t profile)
 {
 	const struct gm_slice_space *s = r->space;
-	struct gm_slice_choice best = { .slot = GM_SLICE_NONE };
+	struct gm_slice_choice *c = &r->choices[profile * s->state_count + state];
 
+	if (c->version == r->version)
+		return c;
+	*c = (struct gm_slice_choice){ .version = r->version, .slot = GM_SLICE_NONE };
 	for (uint16_t i = s->slot_first[profile]; i < s->slot_first[profile + 1]; i++) {
 		double cost;
 
 		if (gm_slice_with(s, state, i) == GM_SLICE_NONE)
 			continue;
 		cost = gm_slice_rule_cost(r, state, i);
-		if (best.slot == GM_SLICE_NONE || cost < best.cost || (r->highest && cost <= best.cost))
-			best = (struct gm_slice_choice){ .cost = cost, .slot = i };
-	}
-	return best;
-}
-
-struct by_cost {
-	double cost;
-	uint16_t state;
-};
-
-static int by_cost_cmp(const void *a, const void *b)
-{
-	const struct by_cost *x = a, *y = b;
-
-	if (x->cost < y->cost || x->cost > y->cost)
-		return x->cost < y->cost ? -1 : 1;
-	return x->state - y->state;
-}
-
-static void choose_all(struct gm_slice_rule *r)
-{
-	size_t n = r->space->state_count;
-	struct by_cost *rows = gm_xalloc(n * sizeof(*rows));
-
-	for (size_t p = 0; p < r->space->table->profile_count; p++) {
-		size_t count = 0;
-
-		for (uint16_t state = 0; state < n; state++) {
-			struct gm_slice_choice c = choose(r, state, p);
-
-			r->choices[p * n + state] = c;
-			if (c.slot != GM_SLICE_NONE)
-				rows[count++] = (struct by_cost){ .cost = c.cost, .state = state };
+		if (c->slot == GM_SLICE_NONE || cost < c->cost || (r->highest && cost <= c->cost)) {
+			c->cost = cost;
+			c->slot = i;
 		}
-		qsort(rows, count, sizeof(*rows), by_cost_cmp);
-		for (size_t i = 0; i < count; i++)
-			r->order[p * n + i] = rows[i].state;
-		r->order_count[p] = (uint16_t)count;
 	}
-	free(rows);
+	return c;
 }
 
 void gm_slice_rule_init(struct gm_slice_rule *r, const struct gm_slice_space *space, enum gm_slice_policy policy,
@@ -139,10 +107,9 @@ void gm_slice_rule_init(struct gm_slice_rule *r, const struct gm_slice_space *sp
 		.policy = policy,
 		.highest = highest,
 		.lifetimes = lifetimes,
-		.worth = gm_xalloc(space->state_count * sizeof(*r->worth)),
+		.weights = gm_xalloc(profiles * sizeof(*r->weights)),
+		.worths = gm_xalloc(space->state_count * sizeof(*r->worths)),
 		.choices = gm_xalloc(profiles * space->state_count * sizeof(*r->choices)),
-		.order = gm_xalloc(profiles * space->state_count * sizeof(*r->order)),
-		.order_count = gm_xalloc(profiles * sizeof(*r->order_count)),
 	};
 	gm_mix_init(&even, profiles, 0);
 	gm_slice_rule_learn(r, &even);
@@ -150,19 +117,27 @@ void gm_slice_rule_init(struct gm_slice_rule *r, const struct gm_slice_space *sp
 
 void gm_slice_rule_fini(struct gm_slice_rule *r)
 {
-	free(r->worth);
+	free(r->weights);
+	free(r->worths);
 	free(r->choices);
-	free(r->order);
-	free(r->order_count);
 	*r = (struct gm_slice_rule){ 0 };
 }
 
 void gm_slice_rule_learn(struct gm_slice_rule *r, const struct gm_mix *mix)
 {
 	const struct gm_slice_space *s = r->space;
-	double whole = worth_of(s, 0, mix);
+	double whole = 0;
 
-	for (uint16_t state = 0; state < s->state_count; state++)
-		r->worth[state] = whole > 0 ? worth_of(s, state, mix) / whole : 0;
-	choose_all(r);
+	if (r->policy != GM_SLICE_BALANCED && r->version)
+		return;
+	/* What is not used has no room on an empty board either. */
+	for (size_t p = 0; p < s->table->profile_count; p++) {
+		int room = gm_slice_room(s, 0, p);
+
+		r->weights[p] = room ? gm_mix_share(mix, p) * SIZE_WORTH[s->table->profiles[p].size] : 0;
+		whole += r->weights[p] * room;
+	}
+	for (size_t p = 0; p < s->table->profile_count; p++)
+		r->weights[p] = whole > 0 ? r->weights[p] / whole : 0;
+	r->version++;
 }

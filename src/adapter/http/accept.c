@@ -32,8 +32,12 @@ static enum outcome take_one(struct gm_acceptor *a)
 	struct sockaddr_storage from = { 0 };
 	socklen_t n = sizeof(from);
 
-	if (!a->ops.room(a->ctx))
+	if (!a->ops.room(a->ctx)) {
+		struct pollfd waits = { .fd = a->listen_fd, .events = POLLIN };
+		if (poll(&waits, 1, 0) > 0)
+			a->ops.crowded(a->ctx);
 		return PAUSE;
+	}
 	int fd = accept4(a->listen_fd, (struct sockaddr *)&from, &n, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0) {
 		a->short_of_fds = false;

@@ -18,6 +18,8 @@ struct gm_acceptor;
 struct gm_acceptor_ops {
 	/* False: leave further clients in the kernel's queue for a while. */
 	bool (*room)(void *ctx);
+	/* There is no room and somebody waits: the moment to part with what need not be kept. */
+	void (*crowded)(void *ctx);
 	/* A connection, non-blocking; the fd is the callee's. */
 	void (*take)(void *ctx, int fd, const struct sockaddr *from, socklen_t n);
 	/* Descriptors or memory ran out; said once until a connection is accepted again. */

@@ -13,6 +13,7 @@
 
 /* Beside the request's own bytes: the library's list of headers, the answer's head, the first piece of a stream. */
 #define POOL_EXTRA_BYTES (6u * 1024)
+#define CROWDED_SHARE 16 /* of idle_timeout_ms: silent so long, a connection makes room for who waits */
 #define TICK_MIN_MS 10
 #define TICK_MAX_MS 1000
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
@@ -195,6 +196,30 @@ static bool on_room(void *ctx)
 	return room;
 }
 
+/* Connections that are open and ask nothing must not keep out those who do: the one that is silent longest goes. */
+static void on_crowded(void *ctx)
+{
+	struct gm_http_server *s = ctx;
+	const int64_t silent_since = atomic_load(&s->now_ms) - s->conf.idle_timeout_ms / CROWDED_SHARE;
+	int64_t cut_ms, least = silent_since + s->conf.idle_timeout_ms;
+	struct gm_conn *silent = NULL;
+
+	(void)pthread_mutex_lock(&s->mu);
+	for (struct gm_conn *conn = s->conns; conn; conn = conn->next) {
+		cut_ms = atomic_load_explicit(&conn->cut_ms, memory_order_relaxed);
+		if (!atomic_load_explicit(&conn->idle, memory_order_relaxed) || cut_ms == 0 || cut_ms > least)
+			continue;
+		least = cut_ms;
+		silent = conn;
+	}
+	if (silent) {
+		atomic_store_explicit(&silent->cut_ms, 0, memory_order_relaxed);
+		atomic_fetch_add_explicit(&s->cut, 1, memory_order_relaxed);
+		(void)shutdown(silent->fd, SHUT_RDWR);
+	}
+	(void)pthread_mutex_unlock(&s->mu);
+}
+
 static void on_take(void *ctx, int fd, const struct sockaddr *from, socklen_t n)
 {
 	struct gm_http_server *s = ctx;
@@ -305,7 +330,7 @@ static struct gm_http_server *server_new(const struct gm_http_conf *conf)
 int gm_http_server_start(const struct gm_http_conf *conf, struct gm_http_server **out, struct gm_err *err)
 {
 	GM_AUTO(gm_http_server_free_p) struct gm_http_server *s = server_new(conf);
-	static const struct gm_acceptor_ops acceptor_ops = { on_room, on_take, on_trouble };
+	static const struct gm_acceptor_ops acceptor_ops = { on_room, on_crowded, on_take, on_trouble };
 	const struct gm_http_conf *c = &s->conf;
 	int rc;
 

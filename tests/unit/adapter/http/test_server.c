@@ -800,6 +800,40 @@ static void test_connections_beyond_the_limit_wait(void **state)
 	wire_close(&c);
 }
 
+static int set_up_two_patient(void **state)
+{
+	(void)state;
+	start((struct gm_http_conf){ .connections_max = 2, .idle_timeout_ms = 9600, .heartbeat_ms = 800 });
+	return 0;
+}
+
+/* Who opens connections and asks nothing keeps nobody out; who is being served is not cut for it. */
+static void test_silent_connections_make_room_for_who_waits(void **state)
+{
+	struct wire silent, busy, more;
+	(void)state;
+
+	const int64_t began_ms = gm_mono_ms(gm_clock_system());
+
+	open_wire(&silent);
+	open_wire(&busy);
+	assert_true(wire_sends(&busy, "POST " C "/api/open HTTP/1.1\r\nHost: localhost\r\n"
+				      "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{\"n"));
+	for (int i = 0; i < 2; i++) {
+		open_wire(&more);
+		assert_true(wire_ask(&more, GET(C "/api/hello")));
+		assert_int_equal(more.status, 200);
+		if (i == 0)
+			assert_true(wire_ends(&silent));
+		wire_close(&more);
+	}
+	assert_true(gm_mono_ms(gm_clock_system()) - began_ms < 5000);
+	struct pollfd p = { .fd = busy.fd, .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 0), 0);
+	wire_close(&silent);
+	wire_close(&busy);
+}
+
 static sem_t logged;
 
 static void on_log(void *ctx, const char *line)
@@ -925,6 +959,7 @@ int main(void)
 		WITH(set_up_hasty, test_slow_clients_are_cut),
 		WITH(set_up_hasty, test_trickling_body_does_not_hold_a_connection),
 		WITH(set_up_two, test_connections_beyond_the_limit_wait),
+		WITH(set_up_two_patient, test_silent_connections_make_room_for_who_waits),
 		WITH(set_up_logging, test_shortage_of_descriptors_is_said_and_survived),
 		WITH(set_up_small, test_limits_are_options),
 		WITH(set_up, test_taken_port_is_said),

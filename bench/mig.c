@@ -3,6 +3,7 @@
  * What core/mig costs: the plan of a board (from every layout to every multiset of profiles that it can have, busy ones by
  * chance), of 10,000 boards, and the moves that buy a slice there. `bench-mig [BOARDS]`.
  */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -118,7 +119,9 @@ static void bench_fleets(const struct gm_mig_table *t, size_t count)
 							{ "3g.40gb", 300 },
 							{ "7g.80gb", 20 } };
 	struct gm_mig_board *boards = gm_xalloc(count * sizeof(*boards));
+	struct gm_mig_board *full = gm_xalloc(count * sizeof(*full));
 	uint64_t seed = 3;
+	size_t k = 0;
 
 	for (size_t i = 0; i < count; i++)
 		boards[i] = board_of(t, &layouts.items[next_random(&seed) % layouts.count], 5, &seed);
@@ -126,14 +129,21 @@ static void bench_fleets(const struct gm_mig_table *t, size_t count)
 	bench_fleet(boards, count, "few", false, few, GM_LEN(few));
 	bench_fleet(boards, count, "many", false, many, GM_LEN(many));
 	bench_fleet(boards, count, "mix", false, mix, GM_LEN(mix));
-	bench_fleet(boards, count, "few-disturb", true, few, GM_LEN(few));
-	bench_fleet(boards, count, "mix-disturb", true, mix, GM_LEN(mix));
+	/* Somebody runs everywhere, each at another cost. */
+	for (size_t i = 0; i < count; i++) {
+		while (!gm_mig_layout_maximal(t, &layouts.items[k]))
+			k = next_random(&seed) % layouts.count;
+		full[i] = board_of(t, &layouts.items[k], UINT_MAX, &seed);
+		k = next_random(&seed) % layouts.count;
+	}
+	bench_fleet(full, count, "few-disturb", true, few, GM_LEN(few));
+	bench_fleet(full, count, "mix-disturb", true, mix, GM_LEN(mix));
 	/* No board has room for the largest one: what must move? */
 	for (size_t i = 0; i < count; i++) {
 		while (boards[i].seat_count < 3)
 			boards[i] = board_of(t, &layouts.items[next_random(&seed) % layouts.count], 5, &seed);
-		for (size_t k = 0; k < 3; k++)
-			boards[i].seats[k].busy = true;
+		for (size_t n = 0; n < 3; n++)
+			boards[i].seats[n].busy = true;
 	}
 	for (size_t moves = 3; moves <= GM_MIG_MOVES_MAX; moves += 5) {
 		struct gm_mig_defrag d = { 0 };
@@ -144,6 +154,7 @@ static void bench_fleets(const struct gm_mig_table *t, size_t count)
 		printf("# %zu moves, %s\n", d.move_count, rc ? "none" : d.proven ? "proven" : "cut short");
 	}
 	free(boards);
+	free(full);
 }
 
 int main(int argc, char **argv)

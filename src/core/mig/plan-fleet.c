@@ -130,8 +130,8 @@ static int tell(struct gm_mig_fleet *f, struct gm_mig_fleet_plan *out, struct gm
 	return 0;
 }
 
-int gm_mig_plan_fleet(const struct gm_mig_board *boards, size_t board_count, const struct gm_mig_fleet_wish *wishes,
-		      size_t wish_count, bool disturb, struct gm_mig_fleet_plan *out, struct gm_err *err)
+static int plan(const struct gm_mig_board *boards, size_t board_count, const struct gm_mig_fleet_wish *wishes,
+		size_t wish_count, bool disturb, struct gm_mig_fleet_plan *out, struct gm_err *err)
 {
 	GM_AUTO(gm_mig_fleet_fini_p)
 	struct gm_mig_fleet f = {
@@ -139,10 +139,20 @@ int gm_mig_plan_fleet(const struct gm_mig_board *boards, size_t board_count, con
 	};
 	int rc = check_wishes(&f, err);
 
-	if (rc)
-		return rc;
-	rc = gm_mig_fleet_survey(&f, err);
+	if (rc == 0)
+		rc = gm_mig_fleet_survey(&f, err);
 	if (rc == 0)
 		rc = find_shares(&f, err);
 	return rc ? rc : tell(&f, out, err);
+}
+
+int gm_mig_plan_fleet(const struct gm_mig_board *boards, size_t board_count, const struct gm_mig_fleet_wish *wishes,
+		      size_t wish_count, bool disturb, struct gm_mig_fleet_plan *out, struct gm_err *err)
+{
+	/* Disturbing nobody is less harm than any else, and boards are alike then that differ in who runs on them. */
+	int rc = plan(boards, board_count, wishes, wish_count, false, out, err);
+
+	if (rc == GM_ERR_CONFLICT && disturb)
+		rc = plan(boards, board_count, wishes, wish_count, true, out, err);
+	return rc;
 }

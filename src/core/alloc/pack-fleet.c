@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
@@ -127,11 +128,33 @@ static bool find_random(struct gm_pack_fleet *f, const struct gm_pack_request *r
 	return true;
 }
 
+static bool alike(const struct gm_pack_node *a, const struct gm_pack_node *b)
+{
+	return a->cpu_milli == b->cpu_milli && a->memory_mib == b->memory_mib && a->gpu_count == b->gpu_count &&
+	       a->model == b->model && memcmp(a->milli, b->milli, sizeof(a->milli)) == 0;
+}
+
+/* `before`: a cell that was just worked out, and its node. Nodes that are empty stand in rows of their like. */
+static void refresh(const struct gm_pack_fleet *f, struct cell *c, uint32_t node, const struct gm_pack_request *r,
+		    const struct cell *before, uint32_t before_node)
+{
+	struct gm_pack_choice choice;
+
+	if (before && alike(&f->nodes[before_node], &f->nodes[node])) {
+		*c = *before;
+	} else {
+		choice = gm_pack_rule_choose(f->rule, &f->nodes[node], f->losses[node], r);
+		*c = (struct cell){ .cost = choice.cost, .gpus = choice.gpus, .fits = choice.fits };
+	}
+	c->version = f->versions[node];
+}
+
 bool gm_pack_fleet_find(struct gm_pack_fleet *f, uint32_t type, const struct gm_pack_request *r,
 			struct gm_pack_place *out)
 {
+	const struct cell *fresh = NULL;
+	uint32_t best = NONE, fresh_node = 0;
 	struct row *row;
-	uint32_t best = NONE;
 
 	if (f->rule->policy == GM_PACK_RANDOM)
 		return find_random(f, r, out);
@@ -140,11 +163,9 @@ bool gm_pack_fleet_find(struct gm_pack_fleet *f, uint32_t type, const struct gm_
 		struct cell *c = &row->cells[i];
 
 		if (c->version != f->versions[i]) {
-			struct gm_pack_choice choice = gm_pack_rule_choose(f->rule, &f->nodes[i], f->losses[i], r);
-
-			*c = (struct cell){
-				.cost = choice.cost, .gpus = choice.gpus, .fits = choice.fits, .version = f->versions[i]
-			};
+			refresh(f, c, i, r, fresh, fresh_node);
+			fresh = c;
+			fresh_node = i;
 		}
 		if (c->fits && (best == NONE || c->cost < row->cells[best].cost))
 			best = i;

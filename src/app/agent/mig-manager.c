@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 
 #include "app/agent/mig-rivals.h"
 #include "base/alloc.h"
@@ -195,11 +196,12 @@ static void settle(struct gm_mig_manager *m)
 	enter_phase(m, GM_MIG_PHASE_SETTLING);
 }
 
+static const enum gm_mig_op_state op_state_of[] = { [GM_MIG_OUTCOME_NEW] = GM_MIG_OP_SUCCEEDED,
+						    [GM_MIG_OUTCOME_OLD] = GM_MIG_OP_UNDONE,
+						    [GM_MIG_OUTCOME_STUCK] = GM_MIG_OP_STUCK };
+
 void gm_mig_manager_worker_ended(struct gm_mig_manager *m, const struct gm_keeper_end *end)
 {
-	static const enum gm_mig_op_state states[] = { [GM_MIG_OUTCOME_NEW] = GM_MIG_OP_SUCCEEDED,
-						       [GM_MIG_OUTCOME_OLD] = GM_MIG_OP_UNDONE,
-						       [GM_MIG_OUTCOME_STUCK] = GM_MIG_OP_STUCK };
 	struct gm_mig_job *job = m->conf.job;
 	enum gm_mig_outcome outcome = (enum gm_mig_outcome)atomic_load(&job->outcome);
 
@@ -222,7 +224,7 @@ void gm_mig_manager_worker_ended(struct gm_mig_manager *m, const struct gm_keepe
 	}
 	if (outcome == GM_MIG_OUTCOME_NEW)
 		merge_wanted(m, job->id, job->keep, job->changes, job->count);
-	end_operation(m, states[outcome], job->code, job->text);
+	end_operation(m, op_state_of[outcome], job->code, job->text);
 	settle(m);
 	let_go(m);
 }
@@ -287,6 +289,38 @@ static bool write_end(struct gm_mig_manager *m, struct gm_mig_journal *j)
 	return true;
 }
 
+/*
+ * How the last change ended, by the journal: its worker may have ended it when the agent that asked for it was gone, or have
+ * died before it could tell. Who asked has its id, and asks the next agent.
+ */
+static void tell_past(struct gm_mig_manager *m, const struct gm_mig_journal *j)
+{
+	const struct gm_mig_past *p = m->past;
+	struct gm_mig_operation *op;
+	struct stat st;
+
+	if (!p->going || p->outcome == GM_MIG_OUTCOME_NONE)
+		return;
+	(void)pthread_mutex_lock(&m->mu);
+	op = gm_mig_operations_find(&m->operations, gm_str(p->id));
+	if (!op) {
+		const int64_t at = fstat(j->fd, &st) == 0 ? st.st_mtim.tv_sec * INT64_C(1000) : gm_mig_manager_now(m);
+
+		op = gm_mig_operations_add(&m->operations, p->id, p->kind, at);
+		op->state = op_state_of[p->outcome];
+		op->code = p->outcome == GM_MIG_OUTCOME_STUCK ? GM_ERR_CONFLICT : 0;
+		op->ended_ms = at;
+		op->step = op->steps = p->done;
+		op->going_back = p->back;
+		gm_mig_operation_say(op, at, "of a former agent%s%s", p->text[0] ? ": " : "", p->text);
+		gm_info("last MIG change", { "operation", p->id }, { "kind", gm_mig_kind_name(p->kind) },
+			{ "state", gm_mig_op_state_name(op->state) }, { "text", p->text });
+	}
+	(void)pthread_mutex_unlock(&m->mu);
+	if (op == m->current)
+		end_operation(m, op_state_of[p->outcome], 0, p->text);
+}
+
 static void decide(struct gm_mig_manager *m, struct gm_mig_journal *j)
 {
 	GM_AUTO(gm_buf_fini_p) struct gm_buf why = { 0 };
@@ -298,6 +332,7 @@ static void decide(struct gm_mig_manager *m, struct gm_mig_journal *j)
 	case GM_MIG_DECIDE_NOTHING:
 		if (m->past->outcome == GM_MIG_OUTCOME_NEW)
 			merge_wanted(m, m->past->id, m->past->keep, m->past->changes, m->past->count);
+		tell_past(m, j);
 		enter_phase(m, GM_MIG_PHASE_IDLE);
 		break;
 	case GM_MIG_DECIDE_FORGET:

@@ -140,6 +140,25 @@ static inline int destroy_then_full(void *ctx, const char *uuid, int gi, struct 
 	return world_destroy(ctx, uuid, gi, err);
 }
 
+/* What the worker does, with nobody told of its end. */
+static inline void carry(struct rig *r)
+{
+	struct gm_mig_driver driver = world_driver(r->w);
+	struct gm_mig_past *past = calloc(1, sizeof(*past));
+	struct gm_mig_journal j;
+
+	assert_non_null(past);
+	r->spawned = 0;
+	if (r->disk_fills)
+		driver.destroy = destroy_then_full;
+	assert_int_equal(gm_mig_journal_open(r->dir, &j, past, NULL), 0);
+	gm_mig_carry_out(&driver, &j, past, r->job);
+	gm_mig_journal_close(&j);
+	limit_files(0);
+	r->disk_fills = false;
+	free(past);
+}
+
 /* What the keeper's child does, here. `crash`: it only begins, then is gone. */
 static inline void work(struct rig *r, unsigned kill_before)
 {
@@ -167,18 +186,7 @@ static inline void work(struct rig *r, unsigned kill_before)
 		assert_true(WIFSIGNALED(status));
 		r->w->kill_before = 0;
 	} else {
-		struct gm_mig_driver driver = world_driver(r->w);
-		struct gm_mig_past *past = calloc(1, sizeof(*past));
-		struct gm_mig_journal j;
-
-		if (r->disk_fills)
-			driver.destroy = destroy_then_full;
-		assert_int_equal(gm_mig_journal_open(r->dir, &j, past, NULL), 0);
-		gm_mig_carry_out(&driver, &j, past, r->job);
-		gm_mig_journal_close(&j);
-		limit_files(0);
-		r->disk_fills = false;
-		free(past);
+		carry(r);
 	}
 	gm_mig_manager_worker_ended(r->m, &end);
 }

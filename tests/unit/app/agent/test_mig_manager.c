@@ -255,6 +255,39 @@ static void test_a_worker_that_dies_is_followed_by_one_that_ends_it(void **state
 	rig_fini(&r);
 }
 
+/* The worker outlives its agent, or dies with its work done: the next look at the journal says what became of the change. */
+static void test_a_change_that_ended_unheard_is_told_by_its_id(void **state)
+{
+	GM_AUTO(gm_buf_fini_p) struct gm_buf out = { 0 };
+	const struct gm_keeper_end end = { .role = GM_KEEPER_MIG_WORKER, .pid = 1, .status = 9 };
+	struct rig r;
+	char id[GM_MIG_ID_SIZE];
+
+	(void)state;
+	rig_init(&r, "H100_SXM5_80GB", true, "");
+	turns(&r, 2);
+	assert_int_equal(apply(&r, SLICE("7g.80gb", 0), "", &out, NULL), 0);
+	id_of(&out, id);
+	carry(&r);
+	rig_restart(&r);
+	turns(&r, 2);
+	check_operation(&r, id, "\"state\":\"succeeded\",\"done\":true");
+	check_operation(&r, id, "of a former agent");
+	check_describe(&r, "\"layout\":[{\"profile\":\"7g.80gb\"");
+	/* And the agent is there, but the worker was killed before it could say so. */
+	out.n = 0;
+	assert_int_equal(apply(&r, "", ",\"removeUnused\":true", &out, NULL), 0);
+	id_of(&out, id);
+	carry(&r);
+	atomic_store(&r.job->outcome, GM_MIG_OUTCOME_NONE);
+	gm_mig_manager_worker_ended(r.m, &end);
+	turns(&r, 6);
+	check_operation(&r, id, "\"state\":\"succeeded\",\"done\":true");
+	assert_int_equal(apply(&r, SLICE("3g.40gb", 0), "", NULL, NULL), 0);
+	work(&r, 0);
+	rig_fini(&r);
+}
+
 static void test_a_death_before_the_first_step_is_undone_without_a_worker(void **state)
 {
 	GM_AUTO(gm_buf_fini_p) struct gm_buf out = { 0 };
@@ -469,6 +502,7 @@ int main(void)
 		cmocka_unit_test(test_who_may_only_tell_touches_nothing),
 		cmocka_unit_test(test_what_others_change_is_told_and_not_fought),
 		cmocka_unit_test(test_a_worker_that_dies_is_followed_by_one_that_ends_it),
+		cmocka_unit_test(test_a_change_that_ended_unheard_is_told_by_its_id),
 		cmocka_unit_test(test_a_death_before_the_first_step_is_undone_without_a_worker),
 		cmocka_unit_test(test_a_switch_that_resets_waits_until_we_let_go),
 		cmocka_unit_test(test_readers_that_do_not_let_go_end_the_change),

@@ -271,7 +271,7 @@ static int listen_on(struct gm_agent *a, const char *text, struct gm_err *err)
 	}
 	r = gm_http_server_start(&conf, &a->servers[a->server_count], err);
 	if (r)
-		return gm_err_wrap(err, "%s", text);
+		return r;
 	const uint16_t port = gm_http_server_port(a->servers[a->server_count]);
 	gm_info("listening", { "on", where.unix_path[0] ? where.unix_path : where.address }, GM_LOG_INT("port", port),
 		{ "tls", conf.tls_cert_file ? "yes" : "no" });

@@ -15,7 +15,7 @@ struct gm_agent_pause {
 	pthread_mutex_t mu;
 	int64_t limit_ms;	/* guarded by mu */
 	int64_t requested_ends; /* guarded by mu; monotonic, 0: no request */
-	char reason[100];	/* guarded by mu; of the request */
+	char reason[101];	/* guarded by mu; of the request */
 	bool marker_there;	/* guarded by mu */
 	int64_t marker_ends;	/* guarded by mu; monotonic */
 };

@@ -70,6 +70,20 @@ static void test_pause_ends_by_itself_when_its_time_is_over(void **state)
 	end(&s);
 }
 
+static void test_pause_keeps_the_longest_reason_whole(void **state)
+{
+	(void)state;
+	struct stage s;
+	char reason[101] = "";
+	int64_t until;
+	begin(&s);
+	memset(reason, 'x', sizeof(reason) - 1); /* what /v1/pause takes */
+	assert_int_equal(gm_agent_pause_request(s.pause, 30000, gm_str(reason), &until, NULL), 0);
+	assert_true(on_after(&s, 0));
+	assert_string_equal(s.state.reason + strlen("asked for: "), reason);
+	end(&s);
+}
+
 static void test_pause_a_later_request_sets_its_end_anew(void **state)
 {
 	(void)state;
@@ -166,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pause_ends_by_itself_when_its_time_is_over),
+		cmocka_unit_test(test_pause_keeps_the_longest_reason_whole),
 		cmocka_unit_test(test_pause_a_later_request_sets_its_end_anew),
 		cmocka_unit_test(test_pause_has_a_limit),
 		cmocka_unit_test(test_pause_can_be_ended_before),

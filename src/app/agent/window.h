@@ -16,8 +16,8 @@
 #define GM_WINDOW_FIELDS(X)                                                                                            \
 	X(UTILIZATION)                                                                                                 \
 	X(MEMORY_COPY_UTILIZATION)                                                                                     \
-	X(GR_ENGINE_ACTIVE) X(SM_ACTIVE) X(TENSOR_ACTIVE) X(DRAM_ACTIVE) X(MEMORY_USED) X(TEMPERATURE) X(POWER)        \
-		X(SM_CLOCK)
+	X(GR_ENGINE_ACTIVE)                                                                                            \
+	X(SM_ACTIVE) X(TENSOR_ACTIVE) X(DRAM_ACTIVE) X(MEMORY_USED) X(TEMPERATURE) X(POWER) X(SM_CLOCK)
 enum gm_window_field {
 #define GM_WINDOW_ENUM(name) GM_WINDOW_##name,
 	GM_WINDOW_FIELDS(GM_WINDOW_ENUM)

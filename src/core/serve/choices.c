@@ -10,7 +10,9 @@
 #define WHOLE_GPCS_MAX 48
 /* GPCs that stay free to choose beyond what is needed for the fewest GPCs. */
 #define ROOM_GPCS 14
-#define COVERS_MAX 4096
+/* Boards' worth of a demand that stays free to choose when the bulk is full boards. */
+#define ROOM_BOARDS 6
+#define COVERS_MAX 1024
 /* Costs are at most GPCs of an instance or units of a board; the rest beside the bulk is at most the square of that. */
 #define COST_MAX 12
 #define RESTS_MAX (COST_MAX * (COST_MAX + 2))
@@ -119,8 +121,8 @@ static int check_demand(const struct gm_serve_demand *d, struct gm_err *err)
 static int too_slow(const struct gm_serve_demand *d, const struct gm_serve_point *fastest, struct gm_err *err)
 {
 	if (!fastest)
-		return gm_fail(err, GM_ERR_NOT_FOUND, "model '%s': no measurement that ran on an instance of this board",
-			       d->model);
+		return gm_fail(err, GM_ERR_NOT_FOUND,
+			       "model '%s': no measurement that ran on an instance of this board", d->model);
 	return gm_fail(err, GM_ERR_NOT_FOUND,
 		       "model '%s': nothing measured answers in less than %d %% of its limit of %.6g ms; the fastest "
 		       "takes %.6g ms (%d GPC, batch %d, processes %d): a limit above %.6g ms would do",
@@ -236,21 +238,55 @@ static int compare_covers(const void *a, const void *b)
 	return memcmp(&x->counts, &y->counts, sizeof(x->counts));
 }
 
-void serve_choice_cover(const struct serve_boards *b, const struct gm_serve_demand *d, int excess,
-			struct serve_choice *c)
+/* How much of the demand the bulk meets. */
+static int64_t bulk_of_size(const struct serve_boards *b, const struct gm_serve_demand *d, struct serve_choice *c)
 {
 	size_t best = best_size(b->gpcs, c->rate_milli, b->size_count);
-	struct enumerate e = { .boards = b, .choice = c, .best = best };
-	int64_t bulk = 0;
+	int64_t sure = sure_count(b->gpcs, c->rate_milli, b->size_count, best, d->rate_milli);
+	int64_t count = sure - ROOM_GPCS / b->gpcs[best];
 
-	if (c->gpcs_floor > WHOLE_GPCS_MAX) {
-		bulk = sure_count(b->gpcs, c->rate_milli, b->size_count, best, d->rate_milli);
-		bulk = bulk > ROOM_GPCS / b->gpcs[best] ? bulk - ROOM_GPCS / b->gpcs[best] : 0;
+	if (count <= 0)
+		return 0;
+	c->bulk.n[best] = (uint16_t)count;
+	return count * c->rate_milli[best];
+}
+
+static int64_t bulk_of_boards(const struct serve_boards *b, const struct gm_serve_demand *d, struct serve_choice *c)
+{
+	const struct serve_counts *best = NULL;
+	int64_t best_rate = 0, count;
+
+	for (size_t i = 0; i < b->pattern_count; i++) {
+		int64_t rate = 0;
+
+		for (size_t k = 0; k < b->size_count; k++)
+			rate += c->rate_milli[k] * b->patterns[i].counts.n[k];
+		if (rate > best_rate) {
+			best_rate = rate;
+			best = &b->patterns[i].counts;
+		}
 	}
+	assert(best);
+	count = d->rate_milli / best_rate - ROOM_BOARDS;
+	if (count <= 0)
+		return 0;
+	for (size_t k = 0; k < b->size_count; k++)
+		if (c->rate_milli[k] > 0)
+			c->bulk.n[k] = (uint16_t)(best->n[k] * count);
+	return best_rate * count;
+}
+
+void serve_choice_cover(const struct serve_boards *b, const struct gm_serve_demand *d, enum serve_bulk kind, int excess,
+			struct serve_choice *c)
+{
+	struct enumerate e = { .boards = b, .choice = c, .best = best_size(b->gpcs, c->rate_milli, b->size_count) };
+	int64_t left = d->rate_milli;
+
 	c->bulk = (struct serve_counts){ 0 };
-	c->bulk.n[best] = (uint16_t)bulk;
-	c->complete = bulk == 0;
-	c->cover_gpcs_floor = c->gpcs_floor - (int)bulk * b->gpcs[best];
+	if (c->gpcs_floor > WHOLE_GPCS_MAX)
+		left -= kind == SERVE_BULK_GPCS ? bulk_of_size(b, d, c) : bulk_of_boards(b, d, c);
+	c->complete = left == d->rate_milli;
+	c->cover_gpcs_floor = serve_least_cost(b->gpcs, c->rate_milli, b->size_count, left);
 	do {
 		/* Too many: those with the fewest GPCs are the ones to have. */
 		excess = e.full ? 0 : excess;
@@ -258,7 +294,7 @@ void serve_choice_cover(const struct serve_boards *b, const struct gm_serve_dema
 		e.full = false;
 		gm_vec_reset(&c->covers);
 		e.gpcs_max = c->cover_gpcs_floor + excess;
-		enumerate(&e, b->size_count, d->rate_milli - bulk * c->rate_milli[best]);
+		enumerate(&e, b->size_count, left);
 	} while (e.full && excess > 0);
 	c->complete &= !e.full;
 	assert(c->covers.count > 0);

@@ -118,10 +118,13 @@ enum serve_found serve_pack(const struct serve_boards *b, const struct serve_cou
 		return SERVE_NONE;
 	p = gm_xalloc(sizeof(*p));
 	p->boards = b;
-	p->patterns = out_patterns;
+	p->patterns = gm_xalloc((size_t)limit + 1);
 	found = pack(p, c, limit);
-	if (found == SERVE_FOUND)
+	if (found == SERVE_FOUND) {
 		*out_used = p->used;
+		memcpy(out_patterns, p->patterns, (size_t)p->used);
+	}
+	free(p->patterns);
 	free(p);
 	return found;
 }

@@ -16,9 +16,11 @@
 #define WIDTH_MAX 32768
 #define WIDTH_MIN 32
 #define FALLBACK_WIDTH 256
+#define FALLBACK_EXCESS 7
+#define FALLBACK_TRIES 4
 /* Pairs of a state and a cover: in one attempt, and in all. */
 #define ATTEMPT_STEPS 4000000
-#define ALL_STEPS 10000000
+#define ALL_STEPS 5000000
 #define EXCESS_MAX 14
 /* Sums that the weights let through and that are packed; the first of them nearly always can be. */
 #define PACKED_MAX 1000
@@ -41,7 +43,8 @@ struct search {
 	struct step *steps;		      /* count + 1 */
 	int (*rest_worth)[SERVE_WEIGHTS_MAX]; /* of the demands from here on at least; count + 1 */
 	int *rest_gpcs;
-	int gpcs_floor; /* of all */
+	int gpcs_floor;	 /* of all bulks and covers: where the search starts */
+	int gpcs_proven; /* no plan has fewer */
 	uint64_t spent;
 	uint32_t *slots; /* hash table of the step that is being made: item + 1 */
 	size_t slot_count;
@@ -200,7 +203,7 @@ static void prepare_rest(struct search *s)
 	for (size_t at = s->count; at-- > 0;) {
 		const struct serve_choice *c = &s->choices[at];
 
-		s->rest_gpcs[at] = s->rest_gpcs[at + 1] + c->gpcs_floor;
+		s->rest_gpcs[at] = s->rest_gpcs[at + 1] + serve_counts_gpcs(s->boards, &c->bulk) + c->cover_gpcs_floor;
 		for (size_t i = 0; i < s->boards->weight_count; i++) {
 			const struct serve_weight *w = &s->boards->weights[i];
 			int least = INT32_MAX;
@@ -214,6 +217,7 @@ static void prepare_rest(struct search *s)
 					       serve_counts_worth(w, s->boards->size_count, &c->bulk);
 		}
 	}
+	s->gpcs_floor = s->rest_gpcs[0];
 }
 
 static size_t width_of(const struct search *s, int excess)
@@ -276,7 +280,8 @@ static enum serve_found attempt(struct search *s, struct attempt *a, struct serv
 			answer = found;
 		if (found == SERVE_FOUND)
 			take_solution(s, order[i].item, out);
-		if (packed > PACKED_MAX)
+		/* It took all of its steps: more of these would take seconds. */
+		if (found == SERVE_UNKNOWN)
 			break;
 	}
 	free(order);
@@ -285,20 +290,27 @@ static enum serve_found attempt(struct search *s, struct attempt *a, struct serv
 	return answer;
 }
 
-/* Some plan with the fewest GPCs, and the boards that it takes: always there. */
+/* Some plan from the covers as they are, and the boards that it takes: always there. */
 static void fall_back(struct search *s, struct serve_solution *out)
 {
-	struct attempt a = { .boards = INT32_MAX / SERVE_WHOLE_MAX, .width = FALLBACK_WIDTH };
+	struct attempt a = { .boards = INT32_MAX / SERVE_WHOLE_MAX,
+			     .excess = (int)s->count * FALLBACK_EXCESS,
+			     .width = width_of(s, FALLBACK_EXCESS) };
 	const struct serve_counts *c;
 	struct ranked *order;
 
+	a.width = a.width < FALLBACK_WIDTH ? a.width : FALLBACK_WIDTH;
 	run_steps(s, &a);
 	assert(s->steps[s->count].count > 0);
 	order = rank(s, s->count);
 	c = &s->steps[s->count].items[order[0].item].counts;
-	for (int boards = serve_boards_floor(s->boards, c);; boards++)
-		if (serve_pack(s->boards, c, boards, out->patterns, &out->boards) == SERVE_FOUND)
+	for (int boards = serve_boards_floor(s->boards, c), tries = 0;; boards++, tries++) {
+		/* In the end without a limit: the first way down leads somewhere. */
+		int limit = tries < FALLBACK_TRIES ? boards : serve_counts_gpcs(s->boards, c);
+
+		if (serve_pack(s->boards, c, limit, out->patterns, &out->boards) == SERVE_FOUND)
 			break;
+	}
 	take_solution(s, order[0].item, out);
 	free(order);
 }
@@ -307,7 +319,7 @@ static void fall_back(struct search *s, struct serve_solution *out)
 static int boards_floor(const struct search *s, const struct gm_serve_demand *demands)
 {
 	const struct serve_boards *b = s->boards;
-	int floor = (s->gpcs_floor + b->board_gpcs - 1) / b->board_gpcs;
+	int floor = (s->gpcs_proven + b->board_gpcs - 1) / b->board_gpcs;
 
 	for (size_t k = 0; k < b->weight_count; k++) {
 		const struct serve_weight *w = &b->weights[k];
@@ -323,7 +335,32 @@ static int boards_floor(const struct search *s, const struct gm_serve_demand *de
 	return floor;
 }
 
-/* Fewer boards first, then fewer GPCs, from the floors up, until there is a plan or it is the one that we have. */
+/*
+ * So many boards, with fewer GPCs than `gpcs`, from the floor up. SERVE_NONE is a proof. Sets
+ * out->gpcs_proven for what it finds.
+ */
+static enum serve_found try_boards(struct search *s, int boards, int gpcs, bool complete, struct serve_solution *out)
+{
+	enum serve_found answer = complete ? SERVE_NONE : SERVE_UNKNOWN;
+
+	for (int excess = 0; s->gpcs_floor + excess < gpcs; excess++) {
+		struct attempt a = { .boards = boards, .excess = excess, .width = width_of(s, excess) };
+		enum serve_found found;
+
+		if (excess > EXCESS_MAX || s->spent >= ALL_STEPS)
+			return SERVE_UNKNOWN;
+		found = attempt(s, &a, out);
+		if (found == SERVE_FOUND) {
+			out->gpcs_proven = answer == SERVE_NONE || out->gpcs == s->gpcs_proven;
+			return SERVE_FOUND;
+		}
+		if (found == SERVE_UNKNOWN)
+			answer = SERVE_UNKNOWN;
+	}
+	return answer;
+}
+
+/* Fewer boards first, then fewer GPCs, from the floors up, until there is a plan or none is better than what we have. */
 static void improve(struct search *s, struct serve_solution *out)
 {
 	int have = out->boards;
@@ -332,22 +369,15 @@ static void improve(struct search *s, struct serve_solution *out)
 	for (size_t i = 0; i < s->count; i++)
 		complete &= s->choices[i].complete;
 	for (int boards = out->boards_floor; boards < have; boards++) {
-		int slack = boards * s->boards->board_gpcs - s->gpcs_floor;
-		bool refuted = complete;
+		enum serve_found found = try_boards(s, boards, boards * s->boards->board_gpcs + 1, complete, out);
 
-		for (int excess = 0; excess <= slack && excess <= EXCESS_MAX && s->spent < ALL_STEPS; excess++) {
-			struct attempt a = { .boards = boards, .excess = excess, .width = width_of(s, excess) };
-			enum serve_found found = attempt(s, &a, out);
-
-			if (found == SERVE_FOUND) {
-				out->gpcs_proven = refuted || out->gpcs == s->gpcs_floor;
-				return;
-			}
-			refuted &= found == SERVE_NONE;
-		}
-		if (refuted && slack <= EXCESS_MAX && s->spent < ALL_STEPS && out->boards_floor == boards)
+		if (found == SERVE_FOUND)
+			return;
+		if (found == SERVE_NONE && out->boards_floor == boards)
 			out->boards_floor++;
 	}
+	if (!out->gpcs_proven && try_boards(s, have, out->gpcs, complete, out) == SERVE_NONE)
+		out->gpcs_proven = true;
 }
 
 static void search_fini(struct search *s)
@@ -361,36 +391,91 @@ static void search_fini(struct search *s)
 }
 GM_DEFINE_AUTO_VALUE(struct search, search_fini)
 
-static void cover_all(struct search *s, const struct gm_serve_demand *demands, int excess)
+static void cover_all(struct search *s, const struct gm_serve_demand *demands, enum serve_bulk kind, int excess)
 {
 	for (size_t i = 0; i < s->count; i++)
-		serve_choice_cover(s->boards, &demands[i], excess, &s->choices[i]);
+		serve_choice_cover(s->boards, &demands[i], kind, excess, &s->choices[i]);
 	prepare_rest(s);
+}
+
+static void solution_init(const struct search *s, struct serve_solution *out)
+{
+	*out = (struct serve_solution){ .counts = gm_xalloc((s->count + 1) * sizeof(*out->counts)) };
+	/* No more boards than instances, no more instances than GPCs. */
+	out->patterns = gm_xalloc((size_t)s->gpcs_floor + s->count * FALLBACK_EXCESS + EXCESS_MAX + 1);
+}
+
+/* Takes what these covers lead to when it is better; true then. */
+static bool try_covers(struct search *s, const struct gm_serve_demand *demands, enum serve_bulk kind, int excess,
+		       struct serve_solution *out)
+{
+	GM_AUTO(serve_solution_fini_p) struct serve_solution other = { 0 };
+	struct serve_solution better;
+
+	cover_all(s, demands, kind, excess);
+	solution_init(s, &other);
+	fall_back(s, &other);
+	if (out->counts && (other.boards > out->boards || (other.boards == out->boards && other.gpcs >= out->gpcs)))
+		return false;
+	better = other;
+	other = *out;
+	*out = better;
+	return true;
+}
+
+/*
+ * A plan at once, above the floor or on it: with the fewest GPCs, then with some more, which leave fewer gaps; then the same
+ * with bulks of full boards, when there are bulks. The kind of bulk of the best.
+ */
+static enum serve_bulk first_plan(struct search *s, const struct gm_serve_demand *demands, int floor,
+				  struct serve_solution *out)
+{
+	static const struct {
+		enum serve_bulk kind;
+		int excess;
+	} ways[] = {
+		{ SERVE_BULK_GPCS, 0 },
+		{ SERVE_BULK_GPCS, FALLBACK_EXCESS },
+		{ SERVE_BULK_BOARDS, 0 },
+		{ SERVE_BULK_BOARDS, FALLBACK_EXCESS },
+	};
+	enum serve_bulk kind = SERVE_BULK_GPCS;
+	bool bulk = false;
+
+	for (size_t i = 0; i < GM_LEN(ways); i++) {
+		if (i && (out->boards == floor || (ways[i].kind == SERVE_BULK_BOARDS && !bulk)))
+			break;
+		if (try_covers(s, demands, ways[i].kind, ways[i].excess, out))
+			kind = ways[i].kind;
+		for (size_t k = 0; k < s->count; k++)
+			bulk |= serve_counts_gpcs(s->boards, &s->choices[k].bulk) > 0;
+	}
+	return kind;
 }
 
 int serve_search(const struct serve_boards *b, const struct gm_serve_demand *demands, struct serve_choice *choices,
 		 size_t count, struct serve_solution *out, struct gm_err *err)
 {
 	GM_AUTO(search_fini_p) struct search s = { .boards = b, .choices = choices, .count = count };
-	int slack;
+	enum serve_bulk kind;
+	int floor;
 
 	s.steps = gm_xalloc((count + 1) * sizeof(*s.steps));
 	s.rest_worth = gm_xalloc((count + 1) * sizeof(*s.rest_worth));
 	s.rest_gpcs = gm_xalloc((count + 1) * sizeof(*s.rest_gpcs));
 	for (size_t i = 0; i < count; i++)
-		s.gpcs_floor += choices[i].gpcs_floor;
-	if (boards_floor(&s, demands) > GM_SERVE_BOARDS_MAX)
+		s.gpcs_proven += choices[i].gpcs_floor;
+	floor = boards_floor(&s, demands);
+	if (floor > GM_SERVE_BOARDS_MAX)
 		return gm_fail(err, GM_ERR_TOO_LARGE, "the rates together need more than %d boards",
 			       GM_SERVE_BOARDS_MAX);
-	*out = (struct serve_solution){ .gpcs_proven = true, .boards_floor = boards_floor(&s, demands) };
-	out->counts = gm_xalloc((count + 1) * sizeof(*out->counts));
-	/* No more boards than instances, no more instances than GPCs. */
-	out->patterns = gm_xalloc((size_t)s.gpcs_floor + EXCESS_MAX + 1);
-	cover_all(&s, demands, 0);
-	fall_back(&s, out);
-	slack = (out->boards - 1) * b->board_gpcs - s.gpcs_floor;
-	if (out->boards > out->boards_floor && slack >= 0) {
-		cover_all(&s, demands, slack < EXCESS_MAX ? slack : EXCESS_MAX);
+	kind = first_plan(&s, demands, floor, out);
+	out->boards_floor = floor;
+	out->gpcs_proven = out->gpcs == s.gpcs_proven;
+	if (out->boards > floor || !out->gpcs_proven) {
+		int room = out->boards * b->board_gpcs - s.gpcs_proven;
+
+		cover_all(&s, demands, kind, room < EXCESS_MAX ? room : EXCESS_MAX);
 		improve(&s, out);
 	}
 	return 0;

@@ -50,7 +50,7 @@ int serve_boards_floor(const struct serve_boards *b, const struct serve_counts *
 enum serve_found { SERVE_FOUND, SERVE_NONE, SERVE_UNKNOWN };
 /*
  * Can `limit` boards hold these? out_patterns[limit] gets the pattern of each board that is used, *out_used how many.
- * SERVE_UNKNOWN: the limit of steps was reached first.
+ * Both are untouched unless it is SERVE_FOUND. SERVE_UNKNOWN: the limit of steps was reached first.
  */
 enum serve_found serve_pack(const struct serve_boards *b, const struct serve_counts *c, int limit,
 			    uint8_t *out_patterns, int *out_used);
@@ -66,21 +66,23 @@ struct serve_choice {
 	size_t point[SERVE_SIZES_MAX];	     /* the best configuration */
 	int64_t rate_milli[SERVE_SIZES_MAX]; /* what it does; 0: no configuration of this size is fast enough */
 	int gpcs_floor;
-	/*
-	 * A large demand has thousands of covers: a part of it, `bulk`, is met by the size that does most a GPC. There is
-	 * still a cover with gpcs_floor GPCs among `bulk` and one of the covers, but no longer every one.
-	 */
+	/* A large demand has thousands of covers: `bulk` meets the greater part of it, and the covers the rest. */
 	struct serve_counts bulk;
 	bool complete;
 	GM_VEC(struct serve_cover) covers; /* by GPCs, then counts; bulk is not in it */
-	int cover_gpcs_floor;		   /* gpcs_floor less that of the bulk */
+	int cover_gpcs_floor;		   /* the fewest of a cover */
 };
 
 int serve_choice_init(const struct serve_boards *b, const struct gm_serve_demand *d, struct serve_choice *out,
 		      struct gm_err *err) GM_CHECKED;
 void serve_choice_fini(struct serve_choice *c);
-/* Fills covers: all that need at most `excess` GPCs more than the fewest. */
-void serve_choice_cover(const struct serve_boards *b, const struct gm_serve_demand *d, int excess,
+/* What the bulk is made of. */
+enum serve_bulk {
+	SERVE_BULK_GPCS,   /* the size that does most a GPC: bulk and a cover still have gpcs_floor GPCs */
+	SERVE_BULK_BOARDS, /* full boards, of the kind that does most: fewer boards where the other leaves gaps */
+};
+/* Fills covers: all that need at most `excess` GPCs more than the fewest beside the bulk. */
+void serve_choice_cover(const struct serve_boards *b, const struct gm_serve_demand *d, enum serve_bulk kind, int excess,
 			struct serve_choice *c);
 /* The cheapest multiset of sizes that meets the rate, when a size costs cost[i]: its cost. Exact. */
 int serve_least_cost(const int *cost, const int64_t *rate_milli, size_t count, int64_t wanted_milli);

@@ -104,8 +104,13 @@ static void test_pack_needs_as_few_boards_as_the_oracle(void **state)
 		assert_true(serve_boards_floor(&b, &c) <= want);
 		assert_int_equal(serve_pack(&b, &c, want, patterns, &used), SERVE_FOUND);
 		assert_int_equal(used, want);
-		if (want > 0)
-			assert_int_equal(serve_pack(&b, &c, want - 1, patterns, &used), SERVE_NONE);
+		if (want == 0)
+			continue;
+		memset(patterns, 0xff, sizeof(patterns));
+		assert_int_equal(serve_pack(&b, &c, want - 1, patterns, &used), SERVE_NONE);
+		assert_int_equal(used, want);
+		for (size_t k = 0; k < sizeof(patterns); k++)
+			assert_int_equal(patterns[k], 0xff);
 	}
 }
 

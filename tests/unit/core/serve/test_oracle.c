@@ -183,17 +183,18 @@ static void check_case(const struct gm_mig_table *t, uint64_t seed, int *out_sol
 static void test_plans_are_as_good_as_trying_everything(void **state)
 {
 	const struct gm_mig_table *t = table_of("A100_SXM4_80GB");
+	uint64_t cases = getenv("GM_LONG") ? 1500 : 500;
 	int solved = 0, above_floor = 0;
 
 	(void)state;
 	fill_needed(t);
-	for (uint64_t seed = 1; seed <= 1500; seed++)
+	for (uint64_t seed = 1; seed <= cases; seed++)
 		check_case(t, seed * 1000, &solved, &above_floor);
 	/* The cases are worth something: many fit two boards, and in some a board is saved by more GPCs. */
 	print_message("# %d within two boards, %d of them with more GPCs than the models' fewest\n", solved,
 		      above_floor);
-	assert_true(solved > 300);
-	assert_true(above_floor > 5);
+	assert_true(solved > 250);
+	assert_true(above_floor > 1);
 }
 
 int main(void)

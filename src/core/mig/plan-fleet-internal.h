@@ -23,6 +23,9 @@ struct gm_mig_group {
 	struct gm_mig_frame frame;
 	uint32_t first, last; /* boards, linked by gm_mig_fleet.next */
 	uint32_t count;
+	/* Groups whose frames differ in costs only, the first of them first; UINT32_MAX at the end. */
+	uint32_t shape_next;
+	bool shape_later; /* not the first */
 	size_t option_first, option_count;
 };
 /* So many boards of a group serve that. */
@@ -38,7 +41,7 @@ struct gm_mig_fleet {
 	uint32_t want[GM_MIG_KINDS_MAX];
 	bool disturb;
 	struct gm_arena keys;
-	struct gm_map by_key;
+	struct gm_map by_key, by_shape;
 	GM_VEC(struct gm_mig_group) groups;
 	GM_VEC(struct gm_mig_option) options;
 	uint32_t *next; /* by board: the next of its group, UINT32_MAX at the end */

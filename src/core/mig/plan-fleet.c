@@ -7,6 +7,7 @@
 void gm_mig_fleet_fini(struct gm_mig_fleet *f)
 {
 	gm_map_fini(&f->by_key);
+	gm_map_fini(&f->by_shape);
 	gm_arena_fini(&f->keys);
 	gm_vec_fini(&f->groups);
 	gm_vec_fini(&f->options);

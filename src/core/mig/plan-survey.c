@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -6,8 +7,18 @@
 
 /*
  * What can be had of a board: every set of slots that may be made over what stays, once, in rising order of starts; what
- * they overlap goes. Each such set is a plan, and the least harm of each multiset is kept.
+ * they overlap goes. Each such set is a plan, and the least harm of each multiset is kept. Boards that differ only in what
+ * it costs to disturb who runs there are surveyed together: what is kept is who is hit, and the costs come in last.
  */
+struct variant {
+	struct gm_mig_harm harm; /* without the costs of who is hit */
+	uint16_t busy_out;
+	uint32_t next; /* another of the same multiset and number of hit ones; NONE at the end */
+};
+#define NONE UINT32_MAX
+/* Of so many options those that others outdo are dropped; of more it would take too long. */
+#define OUTDONE_MAX 512
+
 struct survey {
 	const struct gm_mig_frame *frame;
 	const uint8_t *kind_of; /* by profile */
@@ -21,9 +32,11 @@ struct survey {
 	/* Media engines or counts may force out more than what is overlapped: then every multiset is planned by itself. */
 	bool intricate;
 	GM_VEC(struct gm_mig_option) found;
-	GM_VEC(uint64_t) packs; /* of the found, four bits a kind */
-	uint32_t *index;	/* by hash of the pack: 1 + position, 0 free */
-	size_t index_size;	/* a power of two */
+	GM_VEC(uint64_t) packs;	 /* of the found, four bits a kind */
+	GM_VEC(uint32_t) firsts; /* of the found, in the variants */
+	GM_VEC(struct variant) variants;
+	uint32_t *index;   /* by hash of the pack: 1 + position, 0 free */
+	size_t index_size; /* a power of two */
 };
 
 static uint64_t pack_of(const uint8_t *take, size_t kinds)
@@ -59,9 +72,30 @@ static void index_reset(struct survey *s)
 		memset(s->index, 0, s->index_size * sizeof(*s->index));
 	gm_vec_reset(&s->packs);
 	gm_vec_reset(&s->found);
+	gm_vec_reset(&s->firsts);
+	gm_vec_reset(&s->variants);
 }
 
-static void keep_option(struct survey *s, const uint8_t *take, const struct gm_mig_harm *harm)
+static void keep_variant(struct survey *s, uint32_t *first, const struct gm_mig_harm *harm, uint16_t busy_out)
+{
+	int hit = *first == NONE ? INT32_MAX : s->variants.items[*first].harm.disturbed;
+	uint32_t at = *first;
+
+	if (harm->disturbed > hit)
+		return;
+	if (harm->disturbed < hit)
+		at = *first = NONE;
+	while (at != NONE && s->variants.items[at].busy_out != busy_out)
+		at = s->variants.items[at].next;
+	if (at == NONE) {
+		gm_vec_push(&s->variants, ((struct variant){ *harm, busy_out, *first }));
+		*first = (uint32_t)s->variants.count - 1;
+	} else if (gm_mig_harm_compare(harm, &s->variants.items[at].harm) < 0) {
+		s->variants.items[at].harm = *harm;
+	}
+}
+
+static void keep_option(struct survey *s, const uint8_t *take, const struct gm_mig_harm *harm, uint16_t busy_out)
 {
 	uint64_t pack = pack_of(take, s->kinds);
 	size_t at;
@@ -75,12 +109,11 @@ static void keep_option(struct survey *s, const uint8_t *take, const struct gm_m
 		struct gm_mig_option *o = gm_vec_add(&s->found);
 
 		memcpy(o->take, take, sizeof(o->take));
-		o->harm = *harm;
 		gm_vec_push(&s->packs, pack);
+		gm_vec_push(&s->firsts, NONE);
 		s->index[at] = (uint32_t)s->packs.count;
-	} else if (gm_mig_harm_compare(harm, &s->found.items[s->index[at] - 1].harm) < 0) {
-		s->found.items[s->index[at] - 1].harm = *harm;
 	}
+	keep_variant(s, &s->firsts.items[s->index[at] - 1], harm, busy_out);
 }
 
 static void count_kind(const struct survey *s, uint8_t *take, uint8_t profile)
@@ -98,6 +131,7 @@ static void keep_made(struct survey *s, const struct gm_mig_use *made, uint32_t 
 	struct gm_mig_harm h = { 0 };
 	struct gm_mig_use use = *made;
 	uint8_t take[GM_MIG_KINDS_MAX];
+	uint16_t busy_out = 0;
 	bool off = f->mode != GM_MIG_FRAME_ON && units;
 
 	memcpy(take, made_kinds, sizeof(take));
@@ -112,7 +146,7 @@ static void keep_made(struct survey *s, const struct gm_mig_use *made, uint32_t 
 	for (size_t i = 0; i < f->busy_count; i++) {
 		if (units & s->busy_masks[i]) {
 			h.disturbed++;
-			h.disturb_cost += f->cost[i];
+			busy_out |= (uint16_t)(1U << i);
 		} else {
 			gm_mig_use_add(f->table, &use, f->busy[i]);
 		}
@@ -120,11 +154,10 @@ static void keep_made(struct survey *s, const struct gm_mig_use *made, uint32_t 
 	if (off) {
 		h.resets = f->reset;
 		h.disturbed += f->mode == GM_MIG_FRAME_OFF_BUSY;
-		h.disturb_cost += f->whole_cost;
 	}
 	h.boards = units != 0;
 	h.room_lost = s->worth - gm_mig_use_worth(f->table, &use);
-	keep_option(s, take, &h);
+	keep_option(s, take, &h, busy_out);
 }
 
 /* Is it what stays beside those slots that refuses one more, though they would not? */
@@ -185,7 +218,7 @@ static void survey_each(struct survey *s, uint8_t *take, struct gm_mig_task *tas
 		task->count++;
 		if (gm_mig_frame_plan(f, task, &found)) {
 			found.harm.room_lost -= gm_mig_frame_empty_worth(f) - gm_mig_frame_worth(f);
-			keep_option(s, take, &found.harm);
+			keep_option(s, take, &found.harm, 0);
 			survey_each(s, take, task, k);
 		}
 		take[k]--;
@@ -243,32 +276,67 @@ static void weigh(const struct survey *s, struct gm_mig_option *o)
 	}
 }
 
-static void survey_group(struct survey *s, struct gm_mig_fleet *f, struct gm_mig_group *g)
+/* The harm of a board with these costs. */
+static struct gm_mig_harm harm_on(const struct survey *s, const struct gm_mig_frame *f, size_t found)
+{
+	struct gm_mig_harm best = { .disturbed = INT32_MAX };
+
+	for (uint32_t at = s->firsts.items[found]; at != NONE; at = s->variants.items[at].next) {
+		struct gm_mig_harm h = s->variants.items[at].harm;
+
+		for (unsigned out = s->variants.items[at].busy_out; out; out &= out - 1)
+			h.disturb_cost += f->cost[__builtin_ctz(out)];
+		if (h.disturbed && !s->intricate)
+			h.disturb_cost += f->whole_cost;
+		if (gm_mig_harm_compare(&h, &best) < 0)
+			best = h;
+	}
+	return best;
+}
+
+static void keep_options(struct survey *s, struct gm_mig_fleet *f, struct gm_mig_group *g)
+{
+	g->option_first = f->options.count;
+	for (size_t i = 0; i < s->found.count; i++)
+		s->found.items[i].harm = harm_on(s, &g->frame, i);
+	for (size_t i = 0; i < s->found.count; i++) {
+		if (s->found.count <= OUTDONE_MAX && outdone(s, i))
+			continue;
+		gm_vec_push(&f->options, s->found.items[i]);
+		weigh(s, &f->options.items[f->options.count - 1]);
+	}
+	g->option_count = f->options.count - g->option_first;
+}
+
+static void survey_frame(struct survey *s, const struct gm_mig_frame *f)
 {
 	static const uint8_t none[GM_MIG_KINDS_MAX];
 
-	s->frame = &g->frame;
-	s->worth = gm_mig_frame_worth(&g->frame);
+	s->frame = f;
+	s->worth = gm_mig_frame_worth(f);
 	s->intricate = false;
 	index_reset(s);
 	list_slots(s);
-	if (g->frame.mode != GM_MIG_FRAME_SHUT)
-		survey_from(s, 0, &g->frame.base, 0, none);
-	if (s->intricate) {
-		uint8_t take[GM_MIG_KINDS_MAX] = { 0 };
-		struct gm_mig_task task = { 0 };
+	if (f->mode != GM_MIG_FRAME_SHUT)
+		survey_from(s, 0, &f->base, 0, none);
+}
 
-		index_reset(s);
-		survey_each(s, take, &task, 0);
-	}
-	g->option_first = f->options.count;
-	for (size_t i = 0; i < s->found.count; i++) {
-		if (s->found.count > 512 || !outdone(s, i)) {
-			weigh(s, &s->found.items[i]);
-			gm_vec_push(&f->options, s->found.items[i]);
+static void survey_shape(struct survey *s, struct gm_mig_fleet *f, uint32_t first)
+{
+	survey_frame(s, &f->groups.items[first].frame);
+	for (uint32_t i = first; i != NONE; i = f->groups.items[i].shape_next) {
+		struct gm_mig_group *g = &f->groups.items[i];
+
+		s->frame = &g->frame;
+		if (s->intricate) {
+			uint8_t take[GM_MIG_KINDS_MAX] = { 0 };
+			struct gm_mig_task task = { 0 };
+
+			index_reset(s);
+			survey_each(s, take, &task, 0);
 		}
+		keep_options(s, f, g);
 	}
-	g->option_count = f->options.count - g->option_first;
 }
 
 /* What a count cannot bind is not part of a board's state: then boards that differ in it only are alike. */
@@ -289,27 +357,60 @@ static void frame_blur(struct gm_mig_frame *f)
 		f->base.slots = 0;
 }
 
+#define KEY_MAX 512
+static_assert(sizeof(struct gm_mig_frame) < KEY_MAX, "a key is no longer than its frame");
+
 static void put_bytes(char *key, size_t *n, const void *p, size_t size)
 {
 	memcpy(key + *n, p, size);
 	*n += size;
 }
 
-static size_t frame_key(const struct gm_mig_frame *f, char key[static sizeof(struct gm_mig_frame)])
+/* The costs come last: what is before them is the shape. */
+static size_t frame_key(const struct gm_mig_frame *f, char key[static KEY_MAX], size_t *out_shape)
 {
 	uint8_t head[] = { (uint8_t)f->mode,	  f->reset, f->base.engines, f->base.slots, (uint8_t)f->idle_count,
 			   (uint8_t)f->busy_count };
 	size_t n = 0, profiles = f->table->profile_count;
+	uintptr_t table = (uintptr_t)f->table;
 
-	put_bytes(key, &n, &f->table, sizeof(f->table));
+	put_bytes(key, &n, &table, sizeof(table));
 	put_bytes(key, &n, head, sizeof(head));
-	put_bytes(key, &n, &f->whole_cost, sizeof(f->whole_cost));
 	put_bytes(key, &n, &f->base.units, sizeof(f->base.units));
 	put_bytes(key, &n, f->base.counts, profiles < GM_MIG_PROFILES_MAX ? profiles : GM_MIG_PROFILES_MAX);
 	put_bytes(key, &n, f->idle, f->idle_count * sizeof(f->idle[0]));
 	put_bytes(key, &n, f->busy, f->busy_count * sizeof(f->busy[0]));
+	*out_shape = n;
+	put_bytes(key, &n, &f->whole_cost, sizeof(f->whole_cost));
 	put_bytes(key, &n, f->cost, f->busy_count * sizeof(f->cost[0]));
 	return n;
+}
+
+/* Values of the maps are 1 + the place in the list of groups, because that one moves. */
+static bool add_group(struct gm_mig_fleet *f, const struct gm_mig_frame *frame, uint32_t board, struct gm_str key,
+		      size_t shape_size)
+{
+	uint32_t place = (uint32_t)f->groups.count;
+	struct gm_str shape;
+	uintptr_t first;
+
+	key.p = gm_arena_dup(&f->keys, key);
+	if (!key.p)
+		return false;
+	gm_vec_push(&f->groups,
+		    ((struct gm_mig_group){
+			    .frame = *frame, .first = board, .last = board, .count = 1, .shape_next = NONE }));
+	(void)gm_map_put(&f->by_key, key, (void *)(uintptr_t)(place + 1));
+	shape = gm_str_n(key.p, shape_size);
+	first = (uintptr_t)gm_map_get(&f->by_shape, shape);
+	if (first) {
+		f->groups.items[place].shape_next = f->groups.items[first - 1].shape_next;
+		f->groups.items[place].shape_later = true;
+		f->groups.items[first - 1].shape_next = place;
+	} else {
+		(void)gm_map_put(&f->by_shape, shape, (void *)(uintptr_t)(place + 1));
+	}
+	return true;
 }
 
 int gm_mig_fleet_group(struct gm_mig_fleet *f, struct gm_err *err)
@@ -317,34 +418,28 @@ int gm_mig_fleet_group(struct gm_mig_fleet *f, struct gm_err *err)
 	f->next = gm_try_alloc((f->board_count + 1) * sizeof(*f->next));
 	if (!f->next)
 		return gm_fail(err, GM_ERR_NO_MEMORY, "out of memory for %zu boards", f->board_count);
-	for (size_t i = 0; i < f->board_count; i++) {
+	for (uint32_t i = 0; i < f->board_count; i++) {
 		struct gm_mig_frame frame;
-		char bytes[sizeof(frame)];
+		char bytes[KEY_MAX];
+		size_t shape_size;
 		struct gm_str key;
 		uintptr_t at;
-		struct gm_mig_group *g;
 
 		if (gm_mig_frame_of(&f->boards[i], f->disturb, &frame, NULL, NULL))
 			frame = (struct gm_mig_frame){ .table = f->boards[i].table, .mode = GM_MIG_FRAME_SHUT };
 		frame_blur(&frame);
-		key = gm_str_n(bytes, frame_key(&frame, bytes));
-		f->next[i] = UINT32_MAX;
-		/* A value of the map is 1 + the place in the list, because that one moves. */
+		key = gm_str_n(bytes, frame_key(&frame, bytes, &shape_size));
+		f->next[i] = NONE;
 		at = (uintptr_t)gm_map_get(&f->by_key, key);
 		if (at) {
-			g = &f->groups.items[at - 1];
-			f->next[g->last] = (uint32_t)i;
-			g->last = (uint32_t)i;
+			struct gm_mig_group *g = &f->groups.items[at - 1];
+
+			f->next[g->last] = i;
+			g->last = i;
 			g->count++;
-			continue;
-		}
-		key.p = gm_arena_dup(&f->keys, key);
-		if (!key.p)
+		} else if (!add_group(f, &frame, i, key, shape_size)) {
 			return gm_fail(err, GM_ERR_NO_MEMORY, "out of memory for %zu boards", f->board_count);
-		gm_vec_push(&f->groups,
-			    ((struct gm_mig_group){
-				    .frame = frame, .first = (uint32_t)i, .last = (uint32_t)i, .count = 1 }));
-		(void)gm_map_put(&f->by_key, key, (void *)(uintptr_t)f->groups.count);
+		}
 	}
 	return 0;
 }
@@ -376,16 +471,16 @@ int gm_mig_fleet_survey(struct gm_mig_fleet *f, struct gm_err *err)
 	uint32_t known = 0;
 	int rc = gm_mig_fleet_group(f, err);
 
-	for (size_t i = 0; i < f->groups.count && rc == 0; i++) {
-		struct gm_mig_group *g = &f->groups.items[i];
+	for (uint32_t i = 0; i < f->groups.count && rc == 0; i++) {
+		const struct gm_mig_group *g = &f->groups.items[i];
 
 		f->room_lost +=
 			(int64_t)g->count * (gm_mig_frame_empty_worth(&g->frame) - gm_mig_frame_worth(&g->frame));
-		if (g->frame.table != mapped)
+		if (i == 0 || g->frame.table != mapped)
 			rc = map_kinds(f, g->frame.table, kind_of, &known, err);
 		mapped = g->frame.table;
-		if (rc == 0)
-			survey_group(&s, f, g);
+		if (rc == 0 && !g->shape_later)
+			survey_shape(&s, f, i);
 	}
 	for (size_t k = 0; k < f->kinds && rc == 0; k++) {
 		if (!(known >> k & 1))
@@ -393,6 +488,8 @@ int gm_mig_fleet_survey(struct gm_mig_fleet *f, struct gm_err *err)
 	}
 	gm_vec_fini(&s.found);
 	gm_vec_fini(&s.packs);
+	gm_vec_fini(&s.firsts);
+	gm_vec_fini(&s.variants);
 	free(s.index);
 	return rc;
 }

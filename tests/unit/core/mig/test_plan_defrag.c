@@ -219,7 +219,7 @@ static void test_moves_of_small_boards_are_those_of_force(void **state)
 	static const char *const variants[] = { "A30" };
 
 	(void)state;
-	check_many(variants, 1, getenv("GM_LONG") ? 60000 : 6000, 3, 3, 51);
+	check_many(variants, 1, getenv("GM_LONG") ? 60000 : 4000, 3, 3, 51);
 }
 
 static void test_moves_of_large_boards_are_those_of_force(void **state)

@@ -214,8 +214,8 @@ static void print_json(const struct report *r, struct gm_buf *out)
 	gm_buf_add_char(out, '\n');
 }
 
-/* The table of a model, or of one board form of it. */
-static int find_table(const char *model, const struct gm_mig_table **out, struct gm_err *err)
+/* The table of a model, or of one board form of it; NULL: there is none, and err says why. */
+static const struct gm_mig_table *find_table(const char *model, struct gm_err *err)
 {
 	size_t count;
 	const struct gm_variant *all = gm_catalog_variants(&count);
@@ -225,13 +225,12 @@ static int find_table(const char *model, const struct gm_mig_table **out, struct
 		if (!gm_str_is(gm_str(model), all[i].model) && !gm_str_is(gm_str(model), all[i].id))
 			continue;
 		known = true;
-		if (all[i].mig) {
-			*out = all[i].mig;
-			return 0;
-		}
+		if (all[i].mig)
+			return all[i].mig;
 	}
-	return gm_fail_at(err, GM_ERR_INVALID, "--model",
-			  known ? "'%.40s' has no MIG" : "'%.40s' is not in the catalogue", model);
+	(void)gm_fail_at(err, GM_ERR_INVALID, "--model",
+			 known ? "'%.40s' has no MIG" : "'%.40s' is not in the catalogue", model);
+	return NULL;
 }
 
 static int replay_serving(const struct gm_ctl_run *run, struct gm_err *err)
@@ -240,10 +239,12 @@ static int replay_serving(const struct gm_ctl_run *run, struct gm_err *err)
 	GM_AUTO(gm_ctl_serving_input_fini_p) struct gm_ctl_serving_input in = { 0 };
 	GM_AUTO(gm_serve_plan_fini_p) struct gm_serve_plan plan = { 0 };
 	struct report report = { .args = args, .in = &in, .plan = &plan };
-	int rc = find_table(args->model, &report.table, err);
+	int rc;
 
-	if (rc == 0)
-		rc = gm_ctl_serving_read(args->profiles, args->rates, args->latencies, args->scenario, &in, err);
+	report.table = find_table(args->model, err);
+	if (!report.table)
+		return GM_ERR_INVALID;
+	rc = gm_ctl_serving_read(args->profiles, args->rates, args->latencies, args->scenario, &in, err);
 	if (rc == 0)
 		rc = gm_serve_plan_make(report.table, in.demands.items, in.demands.count, &plan, err);
 	if (rc < 0)

@@ -68,7 +68,7 @@ static int read_point(const struct gm_csv *csv, const int columns[static COLUMN_
 static int read_profile(const char *path, struct gm_ctl_serving_profile *profile, struct gm_err *err)
 {
 	GM_AUTO(gm_csv_close_p) struct gm_csv csv = { 0 };
-	int columns[COLUMN_COUNT];
+	int columns[COLUMN_COUNT] = { 0 };
 	int rc = gm_csv_open(path, &csv, err);
 
 	if (rc == 0)

@@ -171,7 +171,7 @@ static void read_identity(struct gm_nvml_reader *r)
 static void read_numbers(struct gm_nvml_reader *r)
 {
 	struct gm_reading_facts *f = &r->facts;
-	uint32_t n = 0, more = 0;
+	uint32_t n = 0;
 	int rc;
 #define NUMBER(fact, member, min, max)                                                                                 \
 	rc = GM_READER_CALL(r, member, r->device, &n);                                                                 \
@@ -195,6 +195,14 @@ static void read_numbers(struct gm_nvml_reader *r)
 #undef OF
 	if (f->index < 0)
 		f->index = (int32_t)r->index;
+}
+
+static void read_amounts(struct gm_nvml_reader *r)
+{
+	struct gm_reading_facts *f = &r->facts;
+	uint32_t n = 0, more = 0;
+	int rc;
+
 	rc = GM_READER_CALL(r, power_default, r->device, &n);
 	if (rc == GM_NVML_SUCCESS)
 		f->power_default_mw = n;
@@ -280,5 +288,6 @@ void gm_reader_facts(struct gm_nvml_reader *r)
 	read_texts(r);
 	read_identity(r);
 	read_numbers(r);
+	read_amounts(r);
 	read_field_facts(r);
 }

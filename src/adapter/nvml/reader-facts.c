@@ -176,25 +176,32 @@ static void read_numbers(struct gm_nvml_reader *r)
 #define NUMBER(fact, member, min, max)                                                                                 \
 	rc = GM_READER_CALL(r, member, r->device, &n);                                                                 \
 	keep_int(&f->fact, rc, n, min, max, -1);
-#define OF(fact, member, which, min, max)                                                                              \
-	rc = GM_READER_CALL(r, member, r->device, which, &n);                                                          \
-	keep_int(&f->fact, rc, n, min, max, -1);
 	NUMBER(index, index, 0, 1023)
 	NUMBER(minor, minor, 0, 1023)
 	NUMBER(numa_node, numa_node, 0, 4095)
 	NUMBER(persistence, persistence, 0, 1)
 	NUMBER(pcie_max_gen, pcie_max_gen, 1, 16)
 	NUMBER(pcie_max_width, pcie_max_width, 1, 64)
-	OF(max_sm_mhz, max_clock, GM_NVML_CLOCK_SM, 1, 20000)
-	OF(max_memory_mhz, max_clock, GM_NVML_CLOCK_MEM, 1, 40000)
-	OF(temp_shutdown_c, threshold, GM_NVML_THRESHOLD_SHUTDOWN, 1, 200)
-	OF(temp_slowdown_c, threshold, GM_NVML_THRESHOLD_SLOWDOWN, 1, 200)
-	OF(temp_memory_max_c, threshold, GM_NVML_THRESHOLD_MEM_MAX, 1, 200)
-	OF(temp_gpu_max_c, threshold, GM_NVML_THRESHOLD_GPU_MAX, 1, 200)
 #undef NUMBER
-#undef OF
 	if (f->index < 0)
 		f->index = (int32_t)r->index;
+}
+
+static void read_limits(struct gm_nvml_reader *r)
+{
+	struct gm_reading_facts *f = &r->facts;
+	uint32_t n = 0;
+	int rc;
+#define LIMIT(fact, member, which, max)                                                                                \
+	rc = GM_READER_CALL(r, member, r->device, which, &n);                                                          \
+	keep_int(&f->fact, rc, n, 1, max, -1);
+	LIMIT(max_sm_mhz, max_clock, GM_NVML_CLOCK_SM, 20000)
+	LIMIT(max_memory_mhz, max_clock, GM_NVML_CLOCK_MEM, 40000)
+	LIMIT(temp_shutdown_c, threshold, GM_NVML_THRESHOLD_SHUTDOWN, 200)
+	LIMIT(temp_slowdown_c, threshold, GM_NVML_THRESHOLD_SLOWDOWN, 200)
+	LIMIT(temp_memory_max_c, threshold, GM_NVML_THRESHOLD_MEM_MAX, 200)
+	LIMIT(temp_gpu_max_c, threshold, GM_NVML_THRESHOLD_GPU_MAX, 200)
+#undef LIMIT
 }
 
 static void read_amounts(struct gm_nvml_reader *r)
@@ -288,6 +295,7 @@ void gm_reader_facts(struct gm_nvml_reader *r)
 	read_texts(r);
 	read_identity(r);
 	read_numbers(r);
+	read_limits(r);
 	read_amounts(r);
 	read_field_facts(r);
 }

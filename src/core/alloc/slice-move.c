@@ -27,6 +27,7 @@ struct direct {
 struct waiting {
 	uint32_t slice; /* NOBODY: the request itself */
 	uint8_t profile;
+	bool may_push; /* it is easier to place than who pushed it out, so chains end */
 };
 
 struct search {
@@ -159,7 +160,39 @@ static void place_and_go_on(struct search *s, struct waiting who, struct gm_slic
 	s->plan.count = moves_before;
 }
 
-/* What must leave the board for the slot: added to `out`; false when it is too much or does not help. */
+static struct waiting leaver(const struct search *s, uint32_t slice, size_t for_profile)
+{
+	const struct gm_slice_space *space = s->fleet->space;
+	uint8_t profile = space->slots[s->fleet->slices.items[slice].slot].profile;
+
+	return (struct waiting){ .slice = slice,
+				 .profile = profile,
+				 .may_push = harder(space, profile, for_profile) < 0 };
+}
+
+/*
+ * The units are free, but a board has only so many of a profile, and one set of some media engines: the slice that must
+ * leave for these, the easiest to place; NOBODY: it does not help.
+ */
+static uint32_t who_holds_the_rest(const struct search *s, const struct slice_board *b, uint16_t state, uint16_t slot)
+{
+	const struct gm_slice_space *space = s->fleet->space;
+	uint32_t best = NOBODY;
+
+	for (size_t i = 0; i < b->count; i++) {
+		const struct slice_running *r = &s->fleet->slices.items[b->slices[i]];
+		uint16_t less = gm_slice_without(space, state, r->slot);
+
+		if (less == GM_SLICE_NONE || gm_slice_with(space, less, slot) == GM_SLICE_NONE)
+			continue;
+		if (best == NOBODY || harder(space, space->slots[r->slot].profile,
+					     space->slots[s->fleet->slices.items[best].slot].profile) < 0)
+			best = b->slices[i];
+	}
+	return best;
+}
+
+/* What must leave the board for the slot; false when it is more than `most` or does not help. */
 static bool who_leaves(const struct search *s, uint32_t board, uint16_t slot, unsigned most, struct waiting *out,
 		       unsigned *count, uint16_t *state)
 {
@@ -167,21 +200,28 @@ static bool who_leaves(const struct search *s, uint32_t board, uint16_t slot, un
 	const struct slice_board *b = &s->fleet->boards[board];
 	struct gm_mig_slot want = space->slots[slot];
 	int end = want.start + gm_slice_size(space, slot);
+	uint32_t more;
 
 	*count = 0;
 	*state = b->state;
 	for (size_t i = 0; i < b->count; i++) {
-		const struct slice_running *r = &s->fleet->slices.items[b->slices[i]];
-		struct gm_mig_slot has = space->slots[r->slot];
+		uint16_t at = s->fleet->slices.items[b->slices[i]].slot;
 
-		if (has.start >= end || has.start + gm_slice_size(space, r->slot) <= want.start)
+		if (space->slots[at].start >= end || space->slots[at].start + gm_slice_size(space, at) <= want.start)
 			continue;
-		if (*count == most || harder(space, has.profile, want.profile) >= 0)
+		if (*count == most)
 			return false;
-		out[(*count)++] = (struct waiting){ .slice = b->slices[i], .profile = has.profile };
-		*state = gm_slice_without(space, *state, r->slot);
+		out[(*count)++] = leaver(s, b->slices[i], want.profile);
+		*state = gm_slice_without(space, *state, at);
 	}
-	return *count > 0 && gm_slice_with(space, *state, slot) != GM_SLICE_NONE;
+	if (gm_slice_with(space, *state, slot) != GM_SLICE_NONE)
+		return *count > 0;
+	more = *count < most ? who_holds_the_rest(s, b, *state, slot) : NOBODY;
+	if (more == NOBODY)
+		return false;
+	out[(*count)++] = leaver(s, more, want.profile);
+	*state = gm_slice_without(space, *state, s->fleet->slices.items[more].slot);
+	return true;
 }
 
 /* What is hardest to place goes first. */
@@ -252,7 +292,9 @@ static const struct way *way_for(struct search *s, size_t profile, unsigned left
 		struct search sub = { .fleet = s->fleet, .rule = s->rule, .now = s->now, .most = left };
 
 		way->made = true;
-		push_out_anywhere(&sub, (struct waiting){ .slice = NOBODY, .profile = (uint8_t)profile }, NULL, 0, 0);
+		push_out_anywhere(&sub,
+				  (struct waiting){ .slice = NOBODY, .profile = (uint8_t)profile, .may_push = true },
+				  NULL, 0, 0);
 		way->found = sub.found;
 		way->place = sub.best.place;
 	}
@@ -277,7 +319,7 @@ static void settle(struct search *s, const struct waiting *waiting, unsigned cou
 		place_and_go_on(s, waiting[0], d.place, waiting + 1, count - 1, cost + d.cost);
 		return;
 	}
-	if (moving >= s->most)
+	if (moving >= s->most || !waiting[0].may_push)
 		return;
 	way = way_for(s, waiting[0].profile, s->most - moving);
 	if (!way->found)
@@ -292,7 +334,7 @@ bool gm_slice_fleet_make_room(const struct gm_slice_fleet *f, struct gm_slice_ru
 			      int64_t now, struct gm_slice_moves *out)
 {
 	struct search s = { .fleet = f, .rule = rule, .now = now };
-	struct waiting request = { .slice = NOBODY, .profile = (uint8_t)profile };
+	struct waiting request = { .slice = NOBODY, .profile = (uint8_t)profile, .may_push = true };
 
 	assert(most <= GM_SLICE_MOVES_MAX && f->space->table->profile_count <= PROFILES_MAX);
 	for (s.most = 1; s.most <= most && !s.found; s.most++)

@@ -71,13 +71,19 @@ static void bench_board(const struct gm_mig_table *t, const char *name, bool dis
 						 .disturb = disturb,
 						 .rehouse = disturb && k % 2 };
 			struct gm_mig_board_plan p;
-			double from;
+			double best = 0;
 
 			for (; w.count < layouts.items[k].count; w.count++)
 				profiles[w.count] = layouts.items[k].slots[w.count].profile;
-			from = now_us();
-			(void)!gm_mig_plan_board(&b, &w, &p, NULL);
-			gm_vec_push(&took, now_us() - from);
+			/* The best of three: what the machine does meanwhile is not ours. */
+			for (int n = 0; n < 3; n++) {
+				double from = now_us(), us;
+
+				(void)!gm_mig_plan_board(&b, &w, &p, NULL);
+				us = now_us() - from;
+				best = n == 0 || us < best ? us : best;
+			}
+			gm_vec_push(&took, best);
 		}
 	}
 	qsort(took.items, took.count, sizeof(double), compare);

@@ -38,87 +38,6 @@ static bool count_states(struct dynamic *d)
 	return true;
 }
 
-struct entry {
-	uint64_t pack; /* of what is wished of the take */
-	uint32_t group, useful;
-	const struct gm_mig_harm *harm;
-};
-
-static int entry_compare(const void *a, const void *b)
-{
-	const struct entry *x = a, *y = b;
-	int by_harm;
-
-	if (x->pack != y->pack)
-		return x->pack < y->pack ? -1 : 1;
-	by_harm = gm_mig_harm_compare(x->harm, y->harm);
-	if (by_harm)
-		return by_harm;
-	return x->group < y->group ? -1 : x->group > y->group;
-}
-
-static struct entry entry_of(const struct dynamic *d, uint32_t group, const struct gm_mig_option *o)
-{
-	struct entry e = { .group = group, .harm = &o->harm };
-
-	for (size_t k = 0; k < d->fleet->kinds; k++) {
-		uint32_t take = o->take[k] < d->want[k] ? o->take[k] : d->want[k];
-
-		e.pack |= (uint64_t)take << 4 * k;
-		e.useful += take;
-	}
-	return e;
-}
-
-/* How many boards of each group may be in the answer; false: out of memory. */
-static bool choose_candidates(struct dynamic *d, const uint32_t *left)
-{
-	const struct gm_mig_fleet *f = d->fleet;
-	GM_VEC(struct entry) entries = { 0 };
-	uint32_t *copies = gm_try_alloc((f->groups.count + 1) * sizeof(*copies));
-	uint64_t there = 0;
-
-	if (!copies)
-		return false;
-	for (uint32_t i = 0; i < f->groups.count; i++) {
-		for (size_t k = 0; k < f->groups.items[i].option_count && left[i]; k++) {
-			struct entry e = entry_of(d, i, gm_mig_option_at(f, &f->groups.items[i], k));
-
-			if (e.useful)
-				gm_vec_push(&entries, e);
-		}
-	}
-	if (entries.count)
-		qsort(entries.items, entries.count, sizeof(struct entry), entry_compare);
-	for (size_t i = 0; i < entries.count; i++) {
-		const struct entry *e = &entries.items[i];
-		uint64_t enough = d->wished - e->useful + 1, more;
-
-		there = i > 0 && e[-1].pack == e->pack ? there : 0;
-		more = there >= enough ? 0 : enough - there;
-		more = more < left[e->group] ? more : left[e->group];
-		there += left[e->group];
-		if (copies[e->group] < more)
-			copies[e->group] = (uint32_t)more;
-	}
-	for (uint32_t i = 0; i < f->groups.count; i++) {
-		for (; copies[i] > 0; copies[i]--)
-			gm_vec_push(&d->boards, i);
-	}
-	free(copies);
-	gm_vec_fini(&entries);
-	return true;
-}
-
-static bool is_affordable(const struct dynamic *d)
-{
-	uint64_t steps = 0;
-
-	for (size_t i = 0; i < d->boards.count; i++)
-		steps += d->state_count * (1 + d->fleet->groups.items[d->boards.items[i]].option_count);
-	return steps <= STEPS_MAX;
-}
-
 static void state_of(const struct dynamic *d, uint32_t state, uint32_t *served)
 {
 	for (size_t k = 0; k < d->fleet->kinds; k++) {
@@ -137,6 +56,117 @@ static uint32_t state_with(const struct dynamic *d, const uint32_t *served, cons
 		state += d->stride[k] * (n < d->want[k] ? n : d->want[k]);
 	}
 	return state;
+}
+
+/* A group that serves so much. */
+struct entry {
+	uint32_t group, left;
+	const struct gm_mig_harm *harm;
+};
+/* The cheapest for one multiset; more than enough of them are thrown out now and then. */
+struct bucket {
+	uint64_t enough; /* boards */
+	bool full;	 /* there are enough up to the last that was kept */
+	struct entry last;
+	GM_VEC(struct entry) entries;
+};
+
+static int entry_compare(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	int by_harm = gm_mig_harm_compare(x->harm, y->harm);
+
+	if (by_harm)
+		return by_harm;
+	return x->group < y->group ? -1 : x->group > y->group;
+}
+
+static void bucket_trim(struct bucket *b)
+{
+	uint64_t boards = 0;
+	size_t n = 0;
+
+	if (b->entries.count == 0)
+		return;
+	qsort(b->entries.items, b->entries.count, sizeof(struct entry), entry_compare);
+	while (n < b->entries.count && boards < b->enough)
+		boards += b->entries.items[n++].left;
+	b->entries.count = n;
+	b->last = b->entries.items[n - 1];
+	b->full = boards >= b->enough;
+}
+
+static void bucket_add(struct bucket *b, const struct entry *e)
+{
+	if (b->full && entry_compare(e, &b->last) > 0)
+		return;
+	gm_vec_push(&b->entries, *e);
+	if (b->entries.count >= 2 * b->enough + 64)
+		bucket_trim(b);
+}
+
+/* By the state that a board leads to which serves that first. */
+static void fill_buckets(const struct dynamic *d, const uint32_t *left, struct bucket *buckets)
+{
+	const struct gm_mig_fleet *f = d->fleet;
+	static const uint32_t none[GM_MIG_KINDS_MAX];
+
+	for (uint32_t i = 0; i < f->groups.count; i++) {
+		const struct gm_mig_group *g = &f->groups.items[i];
+
+		for (size_t k = 0; k < g->option_count && left[i]; k++) {
+			const struct gm_mig_option *o = gm_mig_option_at(f, g, k);
+			struct bucket *b = &buckets[state_with(d, none, o)];
+			size_t useful = 0;
+
+			for (size_t j = 0; j < f->kinds; j++)
+				useful += o->take[j] < d->want[j] ? o->take[j] : d->want[j];
+			b->enough = d->wished - useful + 1;
+			if (useful)
+				bucket_add(b, &(struct entry){ i, left[i], &o->harm });
+		}
+	}
+}
+
+/* How many boards of each group may be in the answer; false: out of memory. */
+static bool choose_candidates(struct dynamic *d, const uint32_t *left)
+{
+	const struct gm_mig_fleet *f = d->fleet;
+	struct bucket *buckets = gm_try_alloc(d->state_count * sizeof(*buckets));
+	uint32_t *copies = gm_try_alloc((f->groups.count + 1) * sizeof(*copies));
+	bool there = buckets && copies;
+
+	if (there)
+		fill_buckets(d, left, buckets);
+	for (size_t i = 0; there && i < d->state_count; i++) {
+		struct bucket *b = &buckets[i];
+		uint64_t missing = b->enough;
+
+		bucket_trim(b);
+		gm_vec_each (&b->entries, e) {
+			uint32_t n = e->left < missing ? e->left : (uint32_t)missing;
+
+			missing -= n;
+			copies[e->group] = copies[e->group] < n ? n : copies[e->group];
+		}
+		gm_vec_fini(&b->entries);
+	}
+	for (uint32_t i = 0; there && i < f->groups.count; i++) {
+		for (; copies[i] > 0; copies[i]--)
+			gm_vec_push(&d->boards, i);
+	}
+	free(buckets);
+	free(copies);
+	return there;
+}
+
+static bool is_affordable(const struct dynamic *d)
+{
+	uint64_t steps = 0;
+
+	for (size_t i = 0; i < d->boards.count; i++)
+		steps += d->state_count * (1 + d->fleet->groups.items[d->boards.items[i]].option_count);
+	return steps <= STEPS_MAX;
 }
 
 static void add_board(struct dynamic *d, size_t candidate)

@@ -50,12 +50,21 @@ int gm_agent_get_inventory(struct gm_http_request *req, struct gm_http_response 
 	return answer_page(ctx, GM_AGENT_PAGE_INVENTORY, res, err);
 }
 
+/* Open routes ask nobody who he is unless he says so himself. */
+static bool may_read(struct gm_agent_api *api, const struct gm_http_request *req)
+{
+	struct gm_identity who;
+
+	return req->identity->role >= GM_ROLE_VIEWER || gm_agent_identify(api, req->peer, GM_STR(""), &who, NULL) == 0;
+}
+
 int gm_agent_get_health(struct gm_http_request *req, struct gm_http_response *res, void *ctx, struct gm_err *err)
 {
 	const int rc = fail_stuck(ctx, err);
 
-	(void)req;
-	return rc ? rc : answer_page(ctx, GM_AGENT_PAGE_HEALTH, res, err);
+	if (rc)
+		return rc;
+	return answer_page(ctx, may_read(ctx, req) ? GM_AGENT_PAGE_HEALTH : GM_AGENT_PAGE_HEALTH_BRIEF, res, err);
 }
 
 /* For who starts programs anew when they do not answer: a driver that hangs is no reason to. */
@@ -79,8 +88,9 @@ int gm_agent_get_ready(struct gm_http_request *req, struct gm_http_response *res
 {
 	const int rc = fail_stuck(ctx, err);
 
-	(void)req;
-	return rc ? rc : answer_page(ctx, GM_AGENT_PAGE_READY, res, err);
+	if (rc)
+		return rc;
+	return answer_page(ctx, may_read(ctx, req) ? GM_AGENT_PAGE_READY : GM_AGENT_PAGE_READY_BRIEF, res, err);
 }
 
 /* Whoever changes something on a node is in its log. */

@@ -59,9 +59,12 @@ static void write_problem(struct gm_json *w, const struct gm_agent_board *b)
 	gm_json_end_object(w);
 }
 
-static void write_state(struct gm_json *w, const struct gm_agent_view *view, const char *status)
+static void write_state(struct gm_json *w, const struct gm_agent_view *view, const char *status,
+			enum gm_health_detail detail)
 {
 	gm_json_kcstr(w, "status", status);
+	if (detail == GM_HEALTH_BRIEF)
+		return;
 	gm_json_kcstr(w, "state", gm_agent_state_name(view->state));
 	gm_json_kcstr(w, "reason", view->state != GM_AGENT_WORKING && view->reason[0] ? view->reason : NULL);
 	gm_json_ktime(w, "since", view->state_since_ms);
@@ -75,7 +78,19 @@ static const char *pause_status(const struct gm_agent_view *view)
 	return view->children || view->abandoned ? "pausing" : "paused";
 }
 
-int gm_health_write(const struct gm_agent_view *view, int64_t interval_ms, struct gm_buf *out)
+static void write_problems(struct gm_json *w, const struct gm_agent_view *view, int64_t interval_ms)
+{
+	gm_json_key(w, "problems");
+	gm_json_array(w);
+	/* While nothing is read at all, that is the problem, and not each board's. */
+	for (unsigned i = 0; view->state == GM_AGENT_WORKING && i < view->board_count; i++)
+		if (!board_ok(view, &view->boards[i], interval_ms))
+			write_problem(w, &view->boards[i]);
+	gm_json_end_array(w);
+}
+
+int gm_health_write(const struct gm_agent_view *view, int64_t interval_ms, enum gm_health_detail detail,
+		    struct gm_buf *out)
 {
 	const unsigned well = view->state == GM_AGENT_WORKING ? count_ok(view, interval_ms) : 0;
 	const bool ok = gm_health_ok(view, interval_ms);
@@ -83,36 +98,35 @@ int gm_health_write(const struct gm_agent_view *view, int64_t interval_ms, struc
 
 	gm_json_init(&w, out);
 	gm_json_object(&w);
-	write_state(&w, view, ok ? "ok" : view->state == GM_AGENT_PAUSED ? pause_status(view) : "failing");
-	gm_json_ktime(&w, "at", view->at_ms);
-	gm_json_kcstr(&w, "version", GM_VERSION);
+	write_state(&w, view, ok ? "ok" : view->state == GM_AGENT_PAUSED ? pause_status(view) : "failing", detail);
+	if (detail == GM_HEALTH_WHOLE) {
+		gm_json_ktime(&w, "at", view->at_ms);
+		gm_json_kcstr(&w, "version", GM_VERSION);
+	}
 	gm_json_key(&w, "boards");
 	gm_json_object(&w);
 	gm_json_ki64(&w, "total", view->board_count);
 	gm_json_ki64(&w, "ok", well);
 	gm_json_end_object(&w);
-	gm_json_key(&w, "problems");
-	gm_json_array(&w);
-	/* While nothing is read at all, that is the problem, and not each board's. */
-	for (unsigned i = 0; view->state == GM_AGENT_WORKING && i < view->board_count; i++)
-		if (!board_ok(view, &view->boards[i], interval_ms))
-			write_problem(&w, &view->boards[i]);
-	gm_json_end_array(&w);
+	if (detail == GM_HEALTH_WHOLE)
+		write_problems(&w, view, interval_ms);
 	gm_json_end_object(&w);
 	return ok ? 200 : 503;
 }
 
-int gm_ready_write(const struct gm_agent_view *view, const char *mig_why, struct gm_buf *out)
+int gm_ready_write(const struct gm_agent_view *view, const char *mig_why, enum gm_health_detail detail,
+		   struct gm_buf *out)
 {
 	const bool ready = view->round > 0 && !mig_why;
 	struct gm_json w;
 
 	gm_json_init(&w, out);
 	gm_json_object(&w);
-	write_state(&w, view, ready ? "ready" : "waiting");
+	write_state(&w, view, ready ? "ready" : "waiting", detail);
 	gm_json_kbool(&w, "firstRound", view->round > 0);
 	gm_json_kbool(&w, "migLayout", !mig_why);
-	gm_json_kcstr(&w, "migReason", mig_why);
+	if (detail == GM_HEALTH_WHOLE)
+		gm_json_kcstr(&w, "migReason", mig_why);
 	gm_json_end_object(&w);
 	return ready ? 200 : 503;
 }

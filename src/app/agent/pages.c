@@ -184,13 +184,33 @@ static void make_inventory(struct gm_agent_pages *p, const struct gm_agent_round
 	publish(p, GM_AGENT_PAGE_INVENTORY, &b, 200);
 }
 
+static void make_health(struct gm_agent_pages *p, const struct gm_agent_view *view, const char *mig_why)
+{
+	static const struct {
+		enum gm_health_detail detail;
+		enum gm_agent_page health, ready;
+	} kinds[] = { { GM_HEALTH_WHOLE, GM_AGENT_PAGE_HEALTH, GM_AGENT_PAGE_READY },
+		      { GM_HEALTH_BRIEF, GM_AGENT_PAGE_HEALTH_BRIEF, GM_AGENT_PAGE_READY_BRIEF } };
+
+	for (size_t i = 0; i < GM_LEN(kinds); i++) {
+		struct gm_buf b;
+		int status;
+
+		begin(p, kinds[i].health, &b);
+		status = gm_health_write(view, p->interval_ms, kinds[i].detail, &b);
+		publish(p, kinds[i].health, &b, status);
+		begin(p, kinds[i].ready, &b);
+		status = gm_ready_write(view, mig_why, kinds[i].detail, &b);
+		publish(p, kinds[i].ready, &b, status);
+	}
+}
+
 void gm_agent_pages_make(struct gm_agent_pages *p, const struct gm_agent_round *round)
 {
 	const int64_t mono_ms = gm_mono_ms(p->clock);
 	const char *mig_why = NULL;
 	const bool mig_ready = !round->mig || gm_mig_manager_ready(round->mig, &mig_why);
 	struct gm_buf b;
-	int status;
 
 	p->made++;
 	look_at_own(p, round, mono_ms);
@@ -201,12 +221,7 @@ void gm_agent_pages_make(struct gm_agent_pages *p, const struct gm_agent_round *
 		gm_mig_manager_describe(round->mig, &b);
 		publish(p, GM_AGENT_PAGE_MIG, &b, 200);
 	}
-	begin(p, GM_AGENT_PAGE_HEALTH, &b);
-	status = gm_health_write(round->view, p->interval_ms, &b);
-	publish(p, GM_AGENT_PAGE_HEALTH, &b, status);
-	begin(p, GM_AGENT_PAGE_READY, &b);
-	status = gm_ready_write(round->view, mig_ready ? NULL : mig_why ? mig_why : "not known", &b);
-	publish(p, GM_AGENT_PAGE_READY, &b, status);
+	make_health(p, round->view, mig_ready ? NULL : mig_why ? mig_why : "not known");
 	(void)pthread_mutex_lock(&p->mu);
 	p->made_at_ms = mono_ms;
 	(void)pthread_mutex_unlock(&p->mu);

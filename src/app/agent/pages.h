@@ -25,6 +25,8 @@ enum gm_agent_page {
 	GM_AGENT_PAGE_MIG,
 	GM_AGENT_PAGE_HEALTH,
 	GM_AGENT_PAGE_READY,
+	GM_AGENT_PAGE_HEALTH_BRIEF, /* for who may not read */
+	GM_AGENT_PAGE_READY_BRIEF,
 	GM_AGENT_PAGES
 };
 

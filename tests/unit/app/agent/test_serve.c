@@ -338,6 +338,44 @@ static void test_serve_reading_may_need_a_token(void **state)
 	assert_int_equal(get(f, "/metrics", ""), 200);
 }
 
+/* A probe needs no token, and learns by which names and places this node's boards are known only with one. */
+static void test_serve_health_names_no_board_to_who_may_not_read(void **state)
+{
+	static const struct {
+		bool local;
+		const char *headers;
+		bool whole;
+	} rows[] = {
+		{ false, "", false },
+		{ false, "Authorization: Bearer wrong\r\n", false },
+		{ false, "Authorization: Bearer sesame\r\n", true },
+		{ true, "", true },
+	};
+	struct fixture *f = *state;
+	const struct gm_reading_facts *facts = &f->view->boards[1].reading.facts;
+
+	assert_true(facts->uuid[0] && facts->serial[0] && facts->pci_bus_id[0]);
+	f->view->boards[1].state = GM_BOARD_HUNG;
+	make(f);
+	assert_int_equal(get(f, "/healthz", ""), 503);
+	body_has(f, facts->uuid); /* nobody needs a token yet */
+	write_token(f, "sesame");
+	assert_int_equal(gm_agent_api_token(&f->api, f->token, &f->err), 0);
+	for (size_t i = 0; i < GM_LEN(rows); i++) {
+		const char *const names[] = { facts->uuid, facts->serial, facts->pci_bus_id, "\"reason\"" };
+
+		assert_int_equal(ask_on(f, rows[i].local, "GET", "/healthz", rows[i].headers, ""), 503);
+		body_has(f, "\"status\":\"failing\"");
+		body_has(f, "\"total\":2");
+		body_has(f, "\"ok\":1");
+		for (size_t n = 0; n < GM_LEN(names); n++)
+			assert_int_equal(strstr(body(f), names[n]) != NULL, rows[i].whole);
+		assert_int_equal(ask_on(f, rows[i].local, "GET", "/readyz", rows[i].headers, ""), 200);
+		body_has(f, "\"status\":\"ready\"");
+		assert_int_equal(strstr(body(f), "\"migReason\"") != NULL, rows[i].whole);
+	}
+}
+
 static void test_serve_says_when_the_main_loop_is_stuck(void **state)
 {
 	struct fixture *f = *state;
@@ -386,7 +424,7 @@ static void test_health_table(void **state)
 		f->view->state = rows[i].agent;
 		f->view->boards[1].state = rows[i].board;
 		f->view->boards[1].reading.sample.at_ms = VIEW_AT - rows[i].old_ms;
-		assert_int_equal(gm_health_write(f->view, 1000, &b), rows[i].status);
+		assert_int_equal(gm_health_write(f->view, 1000, GM_HEALTH_WHOLE, &b), rows[i].status);
 		assert_int_equal(gm_health_ok(f->view, 1000), rows[i].status == 200);
 		if (!strstr(gm_buf_cstr(&b), rows[i].says))
 			fail_msg("row %zu: no %s in %s", i, rows[i].says, gm_buf_cstr(&b));
@@ -426,14 +464,14 @@ static void test_ready_waits_for_the_first_round_and_the_layout(void **state)
 		GM_AUTO(gm_buf_fini_p) struct gm_buf b = { 0 };
 
 		f->view->round = rows[i].round;
-		assert_int_equal(gm_ready_write(f->view, rows[i].why, &b), rows[i].status);
+		assert_int_equal(gm_ready_write(f->view, rows[i].why, GM_HEALTH_WHOLE, &b), rows[i].status);
 		assert_true(!rows[i].why || strstr(gm_buf_cstr(&b), rows[i].why));
 	}
 	/* a board that hangs, or a pause, does not make a ready node unready */
 	f->view->boards[0].state = GM_BOARD_HUNG;
 	f->view->state = GM_AGENT_PAUSED;
 	GM_AUTO(gm_buf_fini_p) struct gm_buf b = { 0 };
-	assert_int_equal(gm_ready_write(f->view, NULL, &b), 200);
+	assert_int_equal(gm_ready_write(f->view, NULL, GM_HEALTH_WHOLE, &b), 200);
 }
 
 /* It is made once a second; but what was made before the first round must not pass for a node without boards. */
@@ -572,6 +610,7 @@ int main(void)
 		TEST(test_serve_changes_are_refused_in_plain_words),
 		TEST(test_serve_the_socket_pauses_and_resumes),
 		TEST(test_serve_reading_may_need_a_token),
+		TEST(test_serve_health_names_no_board_to_who_may_not_read),
 		TEST(test_serve_says_when_the_main_loop_is_stuck),
 		TEST(test_health_table),
 		TEST(test_health_says_paused_once_nobody_has_the_driver_open),

@@ -206,9 +206,8 @@ static void check_many(const char *const *variants, size_t kinds, size_t rounds,
 		t = boards[0].table;
 		check_defrag(n, t->profiles[next_random(&seed) % t->profile_count].name, moves_max, &tally);
 	}
-	if (getenv("GM_SHOW"))
-		printf("# moves 0: %zu, 1: %zu, 2: %zu, 3: %zu, none %zu\n", tally.by_moves[0], tally.by_moves[1],
-		       tally.by_moves[2], tally.by_moves[3], tally.none);
+	printf("# moves 0: %zu, 1: %zu, 2: %zu, 3: %zu, none %zu\n", tally.by_moves[0], tally.by_moves[1],
+	       tally.by_moves[2], tally.by_moves[3], tally.none);
 	assert_true(tally.none > 0);
 	for (size_t i = 0; i <= moves_max; i++)
 		assert_true(tally.by_moves[i] > 0);

@@ -237,8 +237,7 @@ static void test_small_fleets_are_planned_as_by_force(void **state)
 		w = wish_by_chance(boards[0].table, 1 + next_random(&seed) % 3, n == 4 ? 3 : 4, &seed);
 		check_small(n, &w, &refused);
 	}
-	if (getenv("GM_SHOW"))
-		printf("# %zu of %zu refused\n", refused, rounds);
+	printf("# %zu of %zu refused\n", refused, rounds);
 	assert_true(refused > rounds / 20 && refused < rounds * 2 / 3);
 }
 
@@ -291,8 +290,7 @@ static void test_bound_is_never_above_the_best(void **state)
 		gm_mig_fleet_fini(&f);
 	}
 	assert_true(served > rounds / 3 && missed * 20 <= served);
-	if (getenv("GM_SHOW"))
-		printf("# served %zu, missed %zu, bound tight %zu\n", served, missed, tight);
+	printf("# served %zu, missed %zu, bound tight %zu\n", served, missed, tight);
 	assert_true(tight * 4 >= served);
 }
 
@@ -320,16 +318,9 @@ static void test_large_fleets(void **state)
 		proven += gm_mig_harm_compare(&p.harm, &p.bound) == 0;
 		first_same += p.harm.disturbed == p.bound.disturbed && p.harm.resets == p.bound.resets &&
 			      p.harm.disturb_cost == p.bound.disturb_cost;
-		if (getenv("GM_SHOW"))
-			printf("# %zu boards, %zu kinds, disturb %d: %d %ld %d %d %d %ld, bound %d %ld %d %d %d %ld\n",
-			       n, w.count, w.disturb, p.harm.disturbed, p.harm.disturb_cost, p.harm.resets,
-			       p.harm.idle_destroyed, p.harm.boards, p.harm.room_lost, p.bound.disturbed,
-			       p.bound.disturb_cost, p.bound.resets, p.bound.idle_destroyed, p.bound.boards,
-			       p.bound.room_lost);
 		gm_mig_fleet_plan_fini(&p);
 	}
-	if (getenv("GM_SHOW"))
-		printf("# planned %zu, proven %zu\n", planned, proven);
+	printf("# planned %zu, proven %zu\n", planned, proven);
 	assert_true(planned > rounds / 2);
 	assert_true(first_same * 10 >= planned * 8);
 }

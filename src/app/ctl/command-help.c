@@ -5,6 +5,24 @@
 
 /* The left column of a list. */
 #define LEFT 34
+#define RIGHT 72
+
+/* The right column, broken between words. */
+static void add_wrapped(struct gm_buf *out, struct gm_str text)
+{
+	size_t used = 0;
+	struct gm_str word;
+
+	while (gm_str_split(&text, ' ', &word)) {
+		if (used && used + 1 + word.n > RIGHT) {
+			gm_buf_addf(out, "\n%*s", LEFT + 4, "");
+			used = 0;
+		}
+		gm_buf_addf(out, "%s%.*s", used ? " " : "", GM_STR_ARG(word));
+		used += (used > 0) + word.n;
+	}
+	gm_buf_add_char(out, '\n');
+}
 
 static void add_row(struct gm_buf *out, struct gm_str left, const char *right)
 {
@@ -13,7 +31,8 @@ static void add_row(struct gm_buf *out, struct gm_str left, const char *right)
 		gm_buf_addf(out, "\n  %*s", LEFT, "");
 	else
 		gm_buf_addf(out, "%*s", (int)(LEFT - left.n), "");
-	gm_buf_addf(out, "  %s\n", right);
+	gm_buf_add_cstr(out, "  ");
+	add_wrapped(out, gm_str(right));
 }
 
 static void add_option(struct gm_buf *out, const struct gm_ctl_option *o)
@@ -24,12 +43,12 @@ static void add_option(struct gm_buf *out, const struct gm_ctl_option *o)
 
 	gm_buf_addf(&left, "--%s%s%s", o->option.key, value ? " " : "", value ? value : "");
 	gm_buf_add_cstr(&right, o->option.help);
+	if (o->option.min && o->option.max && o->option.type == GM_OPTION_INT)
+		gm_buf_addf(&right, ", %s to %s", o->option.min, o->option.max);
 	if (o->required)
 		gm_buf_add_cstr(&right, " (required)");
 	else if (o->option.type != GM_OPTION_BOOL && o->option.def)
 		gm_buf_addf(&right, " (default %s)", o->option.def);
-	if (o->option.min && o->option.max && o->option.type == GM_OPTION_INT)
-		gm_buf_addf(&right, ", %s to %s", o->option.min, o->option.max);
 	add_row(out, gm_buf_str(&left), gm_buf_cstr(&right));
 }
 

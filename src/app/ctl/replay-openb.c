@@ -47,8 +47,8 @@ static const char NOTES[] =
 	"until\n"
 	"they ask for 130 % of the boards; placed one by one, none leaves; one that fits nowhere is dropped, but has\n"
 	"arrived. The figure is the part of all boards that is not allocated when the arrivals ask for 100 % of them.\n"
-	"fgd and balanced know how often each kind of pod is in the trace, nothing of their order; random is ours to\n"
-	"draw. Other columns are ignored. Columns go by their names; gpu_spec is a list of models, 'T4|P100'; num_gpu\n"
+	"fgd and balanced know how often each kind of pod is in the trace, nothing of their order.\n"
+	"Other columns are ignored. Columns go by their names; gpu_spec is a list of models, 'T4|P100'; num_gpu\n"
 	"above 1 and gpu_milli 1000 want boards that are wholly free.\n"
 	"\n"
 	"limits: 64 MiB a file, 200,000 nodes of at most 16 GPUs, 1,000,000 pods of 65,535 kinds, 64 models.\n";

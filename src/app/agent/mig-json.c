@@ -167,6 +167,33 @@ static void write_wanted(const struct gm_mig_manager *m, const char *uuid, const
 	gm_json_end_object(w);
 }
 
+bool gm_mig_manager_wanted_seen(const struct gm_mig_manager *m, unsigned i, struct gm_mig_wanted_seen *out)
+{
+	const struct gm_mig_wanted_board *wanted = &m->wanted.boards[i];
+	struct gm_mig_state now = { 0 };
+	struct gm_mig_board b;
+	bool known = false;
+	int at;
+
+	if (!m->view || i >= m->wanted.count)
+		return false;
+	at = gm_mig_view_find(m->view, wanted->uuid);
+	if (at >= 0 && gm_mig_board_init(&b, &m->view->boards[at].reading)) {
+		gm_mig_board_state(&b, &now);
+		known = b.known;
+	}
+	*out = (struct gm_mig_wanted_seen){ .uuid = wanted->uuid,
+					    .differs = !known || !gm_mig_state_same(&now, &wanted->state) };
+	return true;
+}
+
+struct gm_str gm_mig_manager_other_owner(const struct gm_mig_manager *m)
+{
+	const char *more = strstr(m->rival, " (");
+
+	return more ? gm_str_n(m->rival, (size_t)(more - m->rival)) : gm_str(m->rival);
+}
+
 static const char *mode_name(int mode)
 {
 	return mode < 0 ? NULL : mode ? "on" : "off";

@@ -42,6 +42,16 @@ int gm_mig_manager_fd(const struct gm_mig_manager *m);
 bool gm_mig_manager_works(const struct gm_mig_manager *m);
 /* False while a wanted layout is not (yet) there; *out_why then says why. */
 bool gm_mig_manager_ready(const struct gm_mig_manager *m, const char **out_why);
+/*
+ * For who watches, as of the last tick: the i-th board with a wanted layout, and whether what is there is another; false:
+ * there are no more. Who else owns the layouts of this node, without a process's number; empty: nobody that is seen.
+ */
+struct gm_mig_wanted_seen {
+	const char *uuid; /* until the next tick */
+	bool differs;
+};
+bool gm_mig_manager_wanted_seen(const struct gm_mig_manager *m, unsigned i, struct gm_mig_wanted_seen *out);
+struct gm_str gm_mig_manager_other_owner(const struct gm_mig_manager *m);
 /* The body of GET /v1/mig, as of the last tick. */
 void gm_mig_manager_describe(const struct gm_mig_manager *m, struct gm_buf *out);
 

@@ -146,6 +146,12 @@ static void look_at_own(struct gm_agent_pages *p, const struct gm_agent_round *r
 
 static void make_metrics(struct gm_agent_pages *p, const struct gm_agent_round *round, int64_t mono_ms, int mig_ready)
 {
+	struct gm_mig_wanted_seen wanted[GM_AGENT_BOARDS_MAX];
+	size_t wanted_count = 0;
+
+	while (round->mig && wanted_count < GM_LEN(wanted) &&
+	       gm_mig_manager_wanted_seen(round->mig, (unsigned)wanted_count, &wanted[wanted_count]))
+		wanted_count++;
 	const struct gm_render_input in = { .view = round->view,
 					    .holders = round->holders,
 					    .node_name = p->node_name,
@@ -153,6 +159,10 @@ static void make_metrics(struct gm_agent_pages *p, const struct gm_agent_round *
 					    .window_ms = p->window_ms,
 					    .healthy = gm_health_ok(round->view, p->interval_ms),
 					    .mig_ready = mig_ready,
+					    .mig_wanted = wanted,
+					    .mig_wanted_count = wanted_count,
+					    .mig_other_owner = round->mig ? gm_mig_manager_other_owner(round->mig)
+									  : gm_str_n(NULL, 0),
 					    .own = p->own,
 					    .own_count = p->own_count,
 					    .dcgm_names = p->dcgm_names };

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "adapter/scrape/agent-format.h"
+#include "app/agent/mig-manager.h"
 #include "app/agent/render-internal.h"
 
 #define P GM_AGENT_PREFIX
@@ -354,6 +355,31 @@ static void render_kubelet(struct gm_render *r)
 		    holders->kubelet_at_ms, 3);
 }
 
+static void render_mig(struct gm_render *r)
+{
+	const struct gm_render_input *in = r->in;
+	struct gm_buf *out;
+
+	if (in->mig_ready < 0)
+		return;
+	one(r, P "mig_ready", GM_PROMTEXT_GAUGE, "1: the wanted MIG layout is there, or none is wanted", in->mig_ready,
+	    0);
+	gm_render_family(r, P "mig_layout_differs", GM_PROMTEXT_GAUGE,
+			 "1: the board's MIG layout is not the wanted one, lost or changed by somebody else");
+	for (size_t i = 0; i < in->mig_wanted_count; i++) {
+		out = gm_render_line(r, gm_str_n(NULL, 0));
+		gm_render_label(out, true, "uuid", gm_str(in->mig_wanted[i].uuid));
+		gm_render_end_i64(out, in->mig_wanted[i].differs);
+	}
+	if (in->mig_other_owner.n == 0)
+		return;
+	gm_render_family(r, P "mig_other_owner", GM_PROMTEXT_GAUGE,
+			 "1: somebody else owns this node's MIG layouts: nothing is changed");
+	out = gm_render_line(r, gm_str_n(NULL, 0));
+	gm_render_label(out, true, "owner", in->mig_other_owner);
+	gm_render_end_i64(out, 1);
+}
+
 void gm_render_agent(struct gm_render *r)
 {
 	const struct gm_agent_view *view = r->in->view;
@@ -383,9 +409,7 @@ void gm_render_agent(struct gm_render *r)
 	one(r, P "child_starts_total", GM_PROMTEXT_COUNTER, "Such processes started", (int64_t)view->child_starts, 0);
 	one(r, P "child_crashes_total", GM_PROMTEXT_COUNTER, "Such processes that crashed",
 	    (int64_t)view->child_crashes, 0);
-	if (r->in->mig_ready >= 0)
-		one(r, P "mig_ready", GM_PROMTEXT_GAUGE, "1: the wanted MIG layout is there, or none is wanted",
-		    r->in->mig_ready, 0);
+	render_mig(r);
 	render_kubelet(r);
 	render_own(r);
 }

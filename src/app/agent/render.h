@@ -11,6 +11,8 @@
 #include "base/auto.h"
 #include "base/promtext.h"
 
+struct gm_mig_wanted_seen; /* mig-manager.h */
+
 /* The text at /metrics, from what a round has found. docs/agent-metrics.md has all of it. */
 
 /* What a process of the agent has used (own.h). */
@@ -26,6 +28,9 @@ struct gm_render_input {
 	int64_t mono_ms, window_ms;
 	bool healthy;
 	int mig_ready; /* 1, 0; -1: nobody looks after MIG */
+	const struct gm_mig_wanted_seen *mig_wanted;
+	size_t mig_wanted_count;
+	struct gm_str mig_other_owner; /* empty: none */
 	const struct gm_render_own *own;
 	size_t own_count;
 	bool dcgm_names; /* DCGM_FI_... families behind ours */

@@ -187,6 +187,7 @@ static void test_who_may_only_tell_touches_nothing(void **state)
 
 static void test_what_others_change_is_told_and_not_fought(void **state)
 {
+	struct gm_mig_wanted_seen seen = { 0 };
 	struct gm_err err = { 0 };
 	struct rig r;
 
@@ -196,12 +197,15 @@ static void test_what_others_change_is_told_and_not_fought(void **state)
 	assert_int_equal(apply(&r, SLICE("3g.40gb", 4), "", NULL, NULL), 0);
 	work(&r, 0);
 	turns(&r, 4);
+	assert_true(gm_mig_manager_wanted_seen(r.m, 0, &seen) && !seen.differs);
+	assert_false(gm_mig_manager_wanted_seen(r.m, 1, &seen));
 	/* All of it removed, while we looked. */
 	world_lay_text(r.w, &r.w->boards[0], "");
 	turns(&r, 6);
 	assert_int_equal(r.spawned, 0);
 	assert_true(gm_mig_manager_ready(r.m, NULL));
 	check_describe(&r, "\"differs\":true,\"changedByOthers\":true");
+	assert_true(gm_mig_manager_wanted_seen(r.m, 0, &seen) && seen.differs);
 	assert_int_equal(apply(&r, SLICE("3g.40gb", 4), "", NULL, &err), GM_ERR_CONFLICT);
 	assert_non_null(strstr(err.text, "takeOwnership"));
 	/* That is remembered: a restart does not take it for a loss. */
@@ -432,6 +436,7 @@ static void test_rivals_are_named(void **state)
 	assert_int_equal(apply(&r, SLICE("3g.40gb", 4), "", NULL, &err), GM_ERR_CONFLICT);
 	assert_non_null(strstr(err.text, "NVIDIA's mig-manager (process 4242)"));
 	check_describe(&r, "\"otherOwner\":\"NVIDIA's mig-manager (process 4242)\"");
+	assert_true(gm_str_is(gm_mig_manager_other_owner(r.m), "NVIDIA's mig-manager"));
 	assert_int_equal(apply(&r, SLICE("3g.40gb", 4), ",\"takeOwnership\":true", NULL, NULL), 0);
 	work(&r, 0);
 	turns(&r, 4);
@@ -439,6 +444,7 @@ static void test_rivals_are_named(void **state)
 	/* Looked at twice a minute. */
 	turns(&r, 31);
 	check_describe(&r, "\"otherOwner\":null");
+	assert_int_equal(gm_mig_manager_other_owner(r.m).n, 0);
 	/* And whenever something is to be changed. */
 	process(&r, "nvidia-mig-part");
 	assert_int_equal(apply(&r, SLICE("3g.40gb", 0), ",\"removeUnused\":true", NULL, &err), GM_ERR_CONFLICT);

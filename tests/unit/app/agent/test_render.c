@@ -10,6 +10,7 @@
 #include "adapter/scrape/agent-format.h"
 #include "adapter/scrape/reader.h"
 #include "adapter/scrape/unit.h"
+#include "app/agent/mig-manager.h"
 #include "app/agent/render.h"
 #include "base/clock.h"
 #include "views.h"
@@ -521,6 +522,24 @@ static void test_render_events_are_counted(void **state)
 	assert_int_equal(reread(f)->device_count, 2);
 }
 
+static void test_render_mig_layouts_that_differ_and_their_other_owner(void **state)
+{
+	static const struct gm_mig_wanted_seen wanted[] = { { "GPU-1", false }, { "GPU-2", true } };
+	struct fixture *f = *state;
+
+	f->in.mig_wanted = wanted;
+	f->in.mig_wanted_count = GM_LEN(wanted);
+	show(f, "gpu_agent_mig_layout_differs{uuid=\"GPU-1\"} 0\n");
+	show(f, "gpu_agent_mig_layout_differs{uuid=\"GPU-2\"} 1\n");
+	hide(f, "gpu_agent_mig_other_owner");
+	f->in.mig_other_owner = GM_STR("NVIDIA's mig-manager");
+	show(f, "gpu_agent_mig_other_owner{owner=\"NVIDIA's mig-manager\"} 1\n");
+	f->in.mig_ready = -1;
+	hide(f, "gpu_agent_mig_ready");
+	hide(f, "gpu_agent_mig_layout_differs");
+	hide(f, "gpu_agent_mig_other_owner");
+}
+
 /* docs/agent-metrics.md against the page itself: each family with its type and what it is. */
 static void test_render_docs_have_every_family(void **state)
 {
@@ -535,6 +554,7 @@ static void test_render_docs_have_every_family(void **state)
 		  .pod_uid = "" },
 		{ .gi = -1, .ci = -1, .kind = GM_HOLDER_PROCESS, .pid = 1, .process = "x", .user = "y" },
 	};
+	static const struct gm_mig_wanted_seen wanted[] = { { "GPU-1", false } };
 	const struct gm_holders holders = { .items = items, .count = GM_LEN(items), .kubelet_at_ms = 1 };
 	struct fixture *f = *state;
 	GM_AUTO(gm_buf_fini_p) struct gm_buf docs = { 0 };
@@ -543,6 +563,9 @@ static void test_render_docs_have_every_family(void **state)
 
 	f->in.own = own;
 	f->in.own_count = GM_LEN(own);
+	f->in.mig_wanted = wanted;
+	f->in.mig_wanted_count = GM_LEN(wanted);
+	f->in.mig_other_owner = GM_STR("x");
 	f->in.holders = &holders;
 	f->view->boards[0].xid_at_ms = VIEW_AT;
 	f->view->boards[0].events.counts[GM_BOARD_EVENT_XID] = f->view->boards[0].events.xids[0].count = 1;
@@ -629,6 +652,7 @@ int main(void)
 		TEST(test_render_pods_and_processes),
 		TEST(test_render_dcgm_names_are_read_as_an_exporters),
 		TEST(test_render_events_are_counted),
+		TEST(test_render_mig_layouts_that_differ_and_their_other_owner),
 		TEST(test_render_docs_have_every_family),
 		TEST(test_render_pleases_promtool),
 		TEST(test_render_is_cheap),

@@ -154,9 +154,9 @@ static const struct shelf *shelf_of(struct defrag *d, const struct gm_mig_table 
 	struct shelf *s;
 	struct spot_list list;
 
-	gm_vec_each (&d->shelves, it) {
-		if (it->table == t && it->profile == profile)
-			return it;
+	for (size_t i = 0; i < d->shelves.count; i++) {
+		if (d->shelves.items[i].table == t && d->shelves.items[i].profile == profile)
+			return &d->shelves.items[i];
 	}
 	s = gm_vec_add(&d->shelves);
 	s->table = t;
@@ -379,13 +379,14 @@ static int search_all(struct defrag *d, const char *profile, size_t moves_max, s
 	GM_VEC(const struct gm_mig_table *) tables = { 0 };
 	bool known = false, cut = false;
 
-	gm_vec_each (&d->fleet.groups, g) {
+	for (size_t k = 0; k < d->fleet.groups.count; k++) {
+		const struct gm_mig_table *t = frame_of(d, (uint32_t)k)->table;
 		bool seen = false;
 
 		for (size_t i = 0; i < tables.count && !seen; i++)
-			seen = tables.items[i] == g->frame.table;
+			seen = tables.items[i] == t;
 		if (!seen)
-			gm_vec_push(&tables, g->frame.table);
+			gm_vec_push(&tables, t);
 	}
 	for (size_t n = 0; n <= moves_max && !d->found; n++) {
 		d->limit = n;
@@ -427,8 +428,8 @@ int gm_mig_plan_defrag(const struct gm_mig_board *boards, size_t board_count, co
 		rc = search_all(&d, profile, moves_max, err);
 	if (rc == 0)
 		*out = d.best;
-	gm_vec_each (&d.shelves, s)
-		gm_vec_fini(&s->spots);
+	for (size_t i = 0; i < d.shelves.count; i++)
+		gm_vec_fini(&d.shelves.items[i].spots);
 	gm_vec_fini(&d.shelves);
 	gm_mig_fleet_fini(&d.fleet);
 	return rc;

@@ -143,7 +143,8 @@ static bool choose_candidates(struct dynamic *d, const uint32_t *left)
 		uint64_t missing = b->enough;
 
 		bucket_trim(b);
-		gm_vec_each (&b->entries, e) {
+		for (size_t k = 0; k < b->entries.count; k++) {
+			const struct entry *e = &b->entries.items[k];
 			uint32_t n = e->left < missing ? e->left : (uint32_t)missing;
 
 			missing -= n;

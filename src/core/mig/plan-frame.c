@@ -54,7 +54,7 @@ int gm_mig_frame_of(const struct gm_mig_board *b, bool disturb, struct gm_mig_fr
 		    struct gm_mig_frame_seats *out_seats, struct gm_err *err)
 {
 	struct gm_mig_layout all = { 0 };
-	struct gm_mig_frame_seats unwanted, *seats = out_seats ? out_seats : &unwanted;
+	struct gm_mig_frame_seats unwanted = { 0 }, *seats = out_seats ? out_seats : &unwanted;
 	int rc = check_board(b, &all, err);
 
 	if (rc)

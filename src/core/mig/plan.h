@@ -84,6 +84,9 @@ int gm_mig_plan_board(const struct gm_mig_board *b, const struct gm_mig_wish *w,
  * profile is named, because the same name has another index in another table (and a board whose table has no such name
  * cannot serve it). Boards that are no valid ones (INVALID above) serve nothing and count as full.
  */
+#define GM_MIG_FLEET_BOARDS_MAX 200000
+#define GM_MIG_FLEET_WISHES_MAX 16
+#define GM_MIG_FLEET_WISH_COUNT_MAX 100000
 struct gm_mig_fleet_wish {
 	const char *profile; /* "3g.40gb"; each name once */
 	uint32_t count;
@@ -91,7 +94,7 @@ struct gm_mig_fleet_wish {
 struct gm_mig_fleet_item {
 	uint32_t board; /* index of the caller's */
 	/* How many of each wish it serves, by the caller's order. */
-	uint8_t serves[16];
+	uint8_t serves[GM_MIG_FLEET_WISHES_MAX];
 	struct gm_mig_board_plan plan;
 };
 struct gm_mig_fleet_plan {
@@ -102,9 +105,6 @@ struct gm_mig_fleet_plan {
 	size_t count;
 };
 void gm_mig_fleet_plan_fini(struct gm_mig_fleet_plan *p);
-#define GM_MIG_FLEET_BOARDS_MAX 200000
-#define GM_MIG_FLEET_WISHES_MAX 16
-#define GM_MIG_FLEET_WISH_COUNT_MAX 100000
 /*
  * CONFLICT: there is none, or none was found (err says which; the first is proven). NOT_FOUND: no board knows a profile.
  * TOO_LARGE, INVALID: beyond the limits; a profile twice.
@@ -133,7 +133,10 @@ struct gm_mig_defrag {
 	struct gm_mig_slot gain;
 	bool proven; /* no fewer moves and no cheaper ones do; false: the search was cut short */
 };
-/* NOT_FOUND: no such moves, or none were found (err says which), or no board knows the profile. */
+/*
+ * NOT_FOUND: no such moves, or none were found (err says which), or no board knows the profile. TOO_LARGE: beyond the
+ * limits.
+ */
 int gm_mig_plan_defrag(const struct gm_mig_board *boards, size_t board_count, const char *profile, size_t moves_max,
 		       struct gm_mig_defrag *out, struct gm_err *err) GM_CHECKED;
 

@@ -21,7 +21,8 @@ def figure(name, value, unit):
 
 
 def replay(gpuctl, *args):
-    return json.loads(subprocess.run([gpuctl, "replay", *args, "-o", "json"], check=True, stdout=subprocess.PIPE).stdout)
+    done = subprocess.run([gpuctl, "replay", *args, "-o", "json"], check=True, stdout=subprocess.PIPE)
+    return json.loads(done.stdout)
 
 
 def mig(gpuctl, streams):

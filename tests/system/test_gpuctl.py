@@ -234,7 +234,7 @@ class Openb(unittest.TestCase):
                 (head + ",1000,1000,1,100,\n", ":2", "name"),
                 (head + "b,1000,1000,0,0,\n", ":2", "no pod that wants a GPU"),
                 (head + "b,1000,1000,1,1,\n" + "c,1,1,0,0,\n" * 200, ":202", "would have to arrive"),
-                (head + "b,1000,1000,1,500," + "|".join(f"m{i}" for i in range(65)) + "\n", ":2", "more than 64 models"),
+                (head + "b,1000,1000,1,500," + "|".join(f"m{i}" for i in range(65)), ":2", "more than 64 models"),
                 (head + "\0", "", "NUL"),
         ]:
             with self.subTest(text=text[:60]), tempfile.TemporaryDirectory() as folder:
@@ -248,7 +248,8 @@ class Openb(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "nodes.csv"
             path.write_text("sn,cpu_milli,memory_mib,gpu,model\na,1000,1000,0,\n")
-            self.assertIn("no node with a GPU", complaint("replay", "openb", "--nodes", path, "--pods", PODS, code=INPUT))
+            self.assertIn("no node with a GPU",
+                          complaint("replay", "openb", "--nodes", path, "--pods", PODS, code=INPUT))
             gone = pathlib.Path(folder) / "gone.csv"
             for nodes, pods in ((gone, PODS), (NODES, gone), (folder, PODS)):
                 self.assertIn("cannot be", complaint("replay", "openb", "--nodes", nodes, "--pods", pods, code=INPUT))

@@ -128,14 +128,14 @@ static bool place(struct world *w, size_t profile, int64_t now_ms, struct gm_sli
 static void arrive(struct world *w, double now, struct gm_churn_count *out)
 {
 	const struct gm_churn *c = w->churn;
-	double u = draw(w), upto = c->mix[0], lifetime;
+	double u = draw(w), limit = c->mix[0], lifetime;
 	struct gm_slice_place at;
 	unsigned moves;
 	size_t size = 0;
 	bool fits;
 
-	while (u >= upto && size + 1 < GM_CHURN_SIZES)
-		upto += c->mix[++size];
+	while (u >= limit && size + 1 < GM_CHURN_SIZES)
+		limit += c->mix[++size];
 	lifetime = 1 + floor(draw(w) * LIFETIME_MAX);
 	depart(w, now);
 	fits = place(w, c->profiles[size], (int64_t)(now * MS), &at, &moves);

@@ -60,6 +60,13 @@ static int note_name(struct reader *r, const struct gm_csv *c, struct gm_str nam
 	return 0;
 }
 
+/* A whole number of one of the columns we know. */
+static int number(const struct gm_csv *c, const char *const *names, const int *columns, size_t which, int64_t min,
+		  int64_t max, int64_t *out, struct gm_err *err)
+{
+	return gm_csv_fixed(c, columns[which], names[which], 0, min, max, out, err);
+}
+
 enum { NODE_NAME, NODE_CPU, NODE_MEMORY, NODE_GPU, NODE_MODEL, NODE_COLUMNS };
 static const char *const NODE_NAMES[NODE_COLUMNS] = { "sn", "cpu_milli", "memory_mib", "gpu", "model" };
 enum { POD_NAME, POD_CPU, POD_MEMORY, POD_GPUS, POD_MILLI, POD_COLUMNS };
@@ -96,15 +103,15 @@ static int next_row(struct gm_csv *c, size_t field_count, struct gm_err *err)
 static int read_node(struct reader *r, const struct gm_csv *c, const int *columns, struct gm_err *err)
 {
 	struct gm_pack_node node = { 0 };
-	int64_t cpu, memory, gpus;
+	int64_t cpu = 0, memory = 0, gpus = 0;
 	int rc = note_name(r, c, c->fields[columns[NODE_NAME]], GM_PACK_NODES_MAX, err);
 
 	if (rc == 0)
-		rc = gm_csv_fixed(c, columns[NODE_CPU], NODE_NAMES[NODE_CPU], 0, 0, CPU_MAX, &cpu, err);
+		rc = number(c, NODE_NAMES, columns, NODE_CPU, 0, CPU_MAX, &cpu, err);
 	if (rc == 0)
-		rc = gm_csv_fixed(c, columns[NODE_MEMORY], NODE_NAMES[NODE_MEMORY], 0, 0, MEMORY_MAX, &memory, err);
+		rc = number(c, NODE_NAMES, columns, NODE_MEMORY, 0, MEMORY_MAX, &memory, err);
 	if (rc == 0)
-		rc = gm_csv_fixed(c, columns[NODE_GPU], NODE_NAMES[NODE_GPU], 0, 0, GM_PACK_GPUS_MAX, &gpus, err);
+		rc = number(c, NODE_NAMES, columns, NODE_GPU, 0, GM_PACK_GPUS_MAX, &gpus, err);
 	if (rc == 0)
 		rc = model_number(r, c, c->fields[columns[NODE_MODEL]], &node.model, err);
 	if (rc < 0)
@@ -135,7 +142,8 @@ static void sort_nodes(struct reader *r)
 
 static int read_nodes(struct reader *r, struct gm_csv *c, struct gm_err *err)
 {
-	int columns[NODE_COLUMNS], rc = find_columns(c, NODE_NAMES, NODE_COLUMNS, columns, err);
+	int columns[NODE_COLUMNS] = { 0 };
+	int rc = find_columns(c, NODE_NAMES, NODE_COLUMNS, columns, err);
 	size_t field_count = c->field_count;
 
 	while (rc == 0 && (rc = next_row(c, field_count, err)) == 1)
@@ -166,18 +174,18 @@ static int read_models(struct reader *r, const struct gm_csv *c, struct gm_str l
 static int read_pod(struct reader *r, const struct gm_csv *c, const int *columns, int spec, struct gm_err *err)
 {
 	struct gm_pack_request q = { 0 };
-	int64_t cpu, memory, gpus, milli = 0;
+	int64_t cpu = 0, memory = 0, gpus = 0, milli = 0;
 	uint32_t type;
 	int rc = note_name(r, c, c->fields[columns[POD_NAME]], GM_TRACE_PODS_MAX, err);
 
 	if (rc == 0)
-		rc = gm_csv_fixed(c, columns[POD_CPU], POD_NAMES[POD_CPU], 0, 0, CPU_MAX, &cpu, err);
+		rc = number(c, POD_NAMES, columns, POD_CPU, 0, CPU_MAX, &cpu, err);
 	if (rc == 0)
-		rc = gm_csv_fixed(c, columns[POD_MEMORY], POD_NAMES[POD_MEMORY], 0, 0, MEMORY_MAX, &memory, err);
+		rc = number(c, POD_NAMES, columns, POD_MEMORY, 0, MEMORY_MAX, &memory, err);
 	if (rc == 0)
-		rc = gm_csv_fixed(c, columns[POD_GPUS], POD_NAMES[POD_GPUS], 0, 0, GM_PACK_GPUS_MAX, &gpus, err);
+		rc = number(c, POD_NAMES, columns, POD_GPUS, 0, GM_PACK_GPUS_MAX, &gpus, err);
 	if (rc == 0 && gpus == 1)
-		rc = gm_csv_fixed(c, columns[POD_MILLI], POD_NAMES[POD_MILLI], 0, 1, GM_PACK_WHOLE, &milli, err);
+		rc = number(c, POD_NAMES, columns, POD_MILLI, 1, GM_PACK_WHOLE, &milli, err);
 	if (rc == 0 && spec >= 0 && gpus)
 		rc = read_models(r, c, c->fields[spec], &q.models, err);
 	if (rc < 0)
@@ -207,7 +215,8 @@ static void sort_pods(struct reader *r)
 
 static int read_pods(struct reader *r, struct gm_csv *c, struct gm_err *err)
 {
-	int columns[POD_COLUMNS], rc = find_columns(c, POD_NAMES, POD_COLUMNS, columns, err);
+	int columns[POD_COLUMNS] = { 0 };
+	int rc = find_columns(c, POD_NAMES, POD_COLUMNS, columns, err);
 	int spec = gm_csv_column(c, "gpu_spec");
 	size_t field_count = c->field_count;
 	uint64_t wanted = 0;

@@ -46,6 +46,21 @@ class Upkeep(unittest.TestCase):
                 wait_for("it is read again", lambda: "token file can be read again" in agent.log())
                 self.assertEqual(agent.get("/metrics", headers={"Authorization": "Bearer another"}).status, 200)
 
+    def test_a_start_that_waits_says_for_what_and_where_it_listens(self):
+        with Sim("gpus: 2\n") as sim:
+            sim.tell("fault nvmlDeviceGetMemoryInfo_v2 gpu=1 block")
+            with Agent(sim, "--set", "hung-after=20s", ready=False) as agent:
+                wait_for("it is said", lambda: "msg=\"not ready yet\"" in agent.log(), 10)
+                self.assertNotIn("msg=ready", agent.log())
+                waits = [line for line in agent.log().splitlines() if "not ready yet" in line]
+                self.assertEqual(len(waits), 1)
+                self.assertIn("waits-for=\"the first reading of every GPU\"", waits[0])
+                places = [line for line in agent.log().splitlines() if "msg=listening" in line]
+                self.assertEqual(len(places), 2)
+                self.assertEqual([("port=" in line, "on=unix:" in line) for line in places], [(True, False), (False, True)])
+                sim.tell("clear all")
+                wait_for("it is ready", lambda: "msg=ready" in agent.log())
+
     def test_paused_is_said_when_nobody_has_the_driver_open(self):
         with Sim("gpus: 2\n") as sim, Agent(sim) as agent:
             sim.tell("fault nvmlDeviceGetMemoryInfo_v2 gpu=1 block")

@@ -58,7 +58,7 @@ struct gm_agent {
 	struct gm_holders_cache *holders_cache;
 	struct gm_arena holders_arena;
 	struct gm_holders holders;
-	bool said_ready;
+	bool said_ready, said_waits;
 	struct gm_log_limit token_said;
 	int64_t started_ms, pages_at_ms, token_at_ms, watchdog_at_ms; /* monotonic */
 	char status[256];

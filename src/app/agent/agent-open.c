@@ -272,9 +272,12 @@ static int listen_on(struct gm_agent *a, const char *text, struct gm_err *err)
 	r = gm_http_server_start(&conf, &a->servers[a->server_count], err);
 	if (r)
 		return r;
-	const uint16_t port = gm_http_server_port(a->servers[a->server_count]);
-	gm_info("listening", { "on", where.unix_path[0] ? where.unix_path : where.address }, GM_LOG_INT("port", port),
-		{ "tls", conf.tls_cert_file ? "yes" : "no" });
+	if (where.unix_path[0])
+		gm_info("listening", { "on", conf.bind });
+	else
+		gm_info("listening", { "on", where.address },
+			GM_LOG_INT("port", gm_http_server_port(a->servers[a->server_count])),
+			{ "tls", conf.tls_cert_file ? "yes" : "no" });
 	a->server_count++;
 	return 0;
 }

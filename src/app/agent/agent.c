@@ -15,6 +15,7 @@
 #define TOKEN_MS 5000
 #define TOKEN_REPEAT_MS (10 * 60 * INT64_C(1000)) /* the same complaint again */
 #define PAUSE_LOOK_MS 1000
+#define WAITS_SAY_MS 5000
 #define READY_MOST_MS 30000 /* a node whose layout cannot be restored is served, too: as not ready */
 #define HTTP_STOP_MS 2000
 /* Who stops the agent gives it half a minute at the least; calls into the driver are given most of it to return. */
@@ -128,6 +129,11 @@ static void tell_supervisor(struct gm_agent *a)
 		gm_notify_send(&a->notify, "READY=1");
 		gm_info("ready", { "state", gm_agent_state_name(v->state) }, GM_LOG_INT("gpus", v->board_count),
 			{ "version", GM_VERSION }, { "waits-for", ready ? "" : why });
+	}
+	if (!a->said_ready && !a->said_waits && now - a->started_ms >= WAITS_SAY_MS) {
+		a->said_waits = true;
+		gm_info("not ready yet", { "state", gm_agent_state_name(v->state) },
+			{ "waits-for", why && why[0] ? why : "the first reading of every GPU" });
 	}
 	(void)snprintf(status, sizeof(status), "STATUS=%s, %u GPUs%s%.120s", gm_agent_state_name(v->state),
 		       v->board_count, why && why[0] ? ": " : "", why ? why : "");

@@ -347,6 +347,29 @@ static bool is_news(const struct gm_samplers *s, enum gm_board_state from, enum 
 	return s->failure == GM_AGENT_STARTING && to != GM_BOARD_NEW && !(from == GM_BOARD_NEW && to == GM_BOARD_OK);
 }
 
+/* What somebody should look at is a warning, that it is over is none. */
+static void tell_board(const struct gm_agent_board *b, unsigned index, enum gm_board_state to)
+{
+	const struct gm_log_field fields[] = { { "gpu", b->reading.facts.uuid, 0 },
+					       GM_LOG_INT("index", index),
+					       { "from", gm_board_state_name(b->state), 0 },
+					       { "to", gm_board_state_name(to), 0 },
+					       { "call", gm_nvml_symbol_name(b->hung_call), 0 } };
+	const size_t count = to == GM_BOARD_HUNG ? GM_LEN(fields) : GM_LEN(fields) - 1;
+
+	gm_log_write(to == GM_BOARD_OK ? GM_LOG_INFO : GM_LOG_WARN, "GPU changed its state", fields, count);
+}
+
+static void tell_agent(const struct gm_agent_view *v, enum gm_agent_state to, const char *reason)
+{
+	const bool bad = to == GM_AGENT_HUNG || to == GM_AGENT_NO_DRIVER || to == GM_AGENT_NO_LIBRARY;
+	const struct gm_log_field fields[] = { { "from", gm_agent_state_name(v->state), 0 },
+					       { "to", gm_agent_state_name(to), 0 },
+					       { "reason", reason, 0 } };
+
+	gm_log_write(bad ? GM_LOG_WARN : GM_LOG_INFO, "agent changed its state", fields, GM_LEN(fields));
+}
+
 /* True when one changed. */
 static bool set_board_states(struct gm_samplers *s)
 {
@@ -369,8 +392,7 @@ static bool set_board_states(struct gm_samplers *s)
 		if (state == GM_BOARD_LOST && b->reading.rc == 0)
 			board_forget_values(s, i);
 		if (is_news(s, b->state, state))
-			gm_warn("GPU changed its state", { "gpu", b->reading.facts.uuid }, GM_LOG_INT("index", i),
-				{ "from", gm_board_state_name(b->state) }, { "to", gm_board_state_name(state) });
+			tell_board(b, i, state);
 		b->state = state;
 		b->since_ms = v->at_ms;
 		changed = true;
@@ -452,8 +474,7 @@ static bool set_agent_state(struct gm_samplers *s)
 
 	if (state != v->state) {
 		v->state_since_ms = v->at_ms;
-		gm_info("agent changed its state", { "from", gm_agent_state_name(v->state) },
-			{ "to", gm_agent_state_name(state) }, { "reason", reason });
+		tell_agent(v, state, reason);
 	}
 	v->state = state;
 	(void)gm_str_copy(gm_str(reason), v->reason, sizeof(v->reason));

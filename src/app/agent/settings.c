@@ -134,6 +134,11 @@ static void warn_open(const struct gm_agent_settings *s, const struct gm_options
 				warnings,
 				"%s: listen: the token goes over the network in clear text: tls.cert-file is not set",
 				origin(o, "listen")->where);
+		else if (!s->token_file[0] && !s->tls_cert_file[0])
+			gm_conf_warn(warnings,
+				     "%s: listen: whoever reaches this node can read all of it: token-file is not set",
+				     origin(o, "listen")->where);
+		return; /* of one it is said, not of each */
 	}
 }
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "stage.h"
 
 #define BOARDS 8
@@ -99,6 +101,36 @@ static void test_samplers_read_every_board_each_round(void **state)
 	stage_end(&s);
 }
 
+static int log_pipe[2];
+
+static void log_begin(void)
+{
+	assert_int_equal(pipe2(log_pipe, O_CLOEXEC | O_NONBLOCK), 0);
+	gm_log_setup(GM_LOG_LOGFMT, GM_LOG_INFO, log_pipe[1], gm_clock_system());
+}
+
+/* Each text is part of one line that was logged since. */
+static void log_has(const char *level, const char *first, const char *second)
+{
+	char text[16 * 1024], *rest = text, *line;
+	const ssize_t n = read(log_pipe[0], text, sizeof(text) - 1);
+
+	assert_true(n > 0);
+	text[n] = '\0';
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		if (strstr(line, level) && strstr(line, first) && strstr(line, second))
+			return;
+	}
+	fail_msg("no line with '%s', '%s', '%s'", level, first, second);
+}
+
+static void log_end(void)
+{
+	gm_log_setup(GM_LOG_LOGFMT, GM_LOG_INFO, STDERR_FILENO, gm_clock_system());
+	close(log_pipe[0]);
+	close(log_pipe[1]);
+}
+
 static void test_samplers_one_hung_board_stops_no_other(void **state)
 {
 	(void)state;
@@ -106,17 +138,21 @@ static void test_samplers_one_hung_board_stops_no_other(void **state)
 	begin(&s, 100);
 	const uint64_t missed = missed_in_all(stage_view(&s));
 	board = 3;
+	log_begin();
 	stage_tell(&s, "fault nvmlDeviceGetUtilizationRates gpu=3 block");
 	const int64_t took = stage_until(&s, board_hung, stage_hung_after_ms() + 1000);
 	assert_true(took >= stage_hung_after_ms() - 100);
 	assert_string_equal(gm_agent_state_name(stage_view(&s)->state), "working");
 	assert_int_equal(stage_view(&s)->boards[3].hung_call, GM_NVML_SYMBOL_utilization);
 	assert_int_equal(count_in(stage_view(&s), GM_BOARD_OK), BOARDS - 1);
+	log_has("level=warn", "to=hung", "call=nvmlDeviceGetUtilizationRates");
 	stage_rounds(&s, 5);
 	assert_int_equal(missed_in_all(stage_view(&s)),
 			 missed); /* those of board 3 are counted when it is read again */
 	stage_tell(&s, "clear all");
 	(void)stage_until(&s, all_read, SOON_MS);
+	log_has("level=info", "from=hung", "to=ok");
+	log_end();
 	assert_int_equal(stage_view(&s)->child_starts, 1);
 	assert_int_equal(stage_view(&s)->boards[3].hangs, 1);
 	stage_rounds(&s, 2); /* what was missed is known with the next round in time */
@@ -425,8 +461,11 @@ static void test_samplers_tell_of_an_init_that_hangs(void **state)
 	(void)state;
 	struct stage s;
 	stage_begin(&s, 100, NULL);
+	log_begin();
 	stage_tell(&s, "fault nvmlInit block");
 	(void)stage_until(&s, agent_hung, stage_hung_after_ms() + 1000);
+	log_has("level=warn", "agent changed its state", "to=hung");
+	log_end();
 	assert_non_null(strstr(stage_view(&s)->reason, "nvmlInit"));
 	stage_tell(&s, "clear all");
 	(void)stage_until(&s, all_read, SOON_MS);

@@ -187,6 +187,11 @@ static void test_settings_warn_of_slips_not_of_service_links(void **state)
 	assert_int_equal(load_with(f, ARGS("--listen", ":9410", "--set", "token-file=/t"), NULL), 0);
 	assert_int_equal(f->warnings.count, 1);
 	assert_non_null(strstr(f->warnings.items[0], "clear text"));
+	assert_int_equal(load_with(f, ARGS("--listen", ":9410", "--listen", "[::]:9411"), NULL), 0);
+	assert_int_equal(f->warnings.count, 1);
+	assert_non_null(strstr(f->warnings.items[0], "token-file is not set"));
+	assert_int_equal(load_with(f, ARGS("--listen", "127.0.0.1:9410"), NULL), 0);
+	assert_int_equal(f->warnings.count, 0);
 }
 
 static void test_settings_only_live_rows_change_on_reload(void **state)

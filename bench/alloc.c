@@ -68,13 +68,13 @@ static struct times times_new(size_t capacity)
 	return (struct times){ .ns = gm_xalloc(capacity * sizeof(uint64_t)), .capacity = capacity };
 }
 
-/* Small slices mostly, as many as make seven a board. */
+/* Small slices nearly always, so that a board holds close to seven. */
 static size_t any_profile(const struct gm_slice_space *s)
 {
 	size_t most = s->table->profile_count;
 
 	for (;;) {
-		size_t p = draw(2) ? 0 : draw((uint32_t)most);
+		size_t p = draw(20) ? 0 : draw((uint32_t)most);
 
 		if (s->slot_first[p] < s->slot_first[p + 1])
 			return p;
@@ -92,6 +92,7 @@ static void bench_slices(size_t decisions)
 	struct gm_slice_rule rule;
 	struct gm_mix mix;
 	int64_t now = 0;
+	bool full = false;
 
 	if (gm_slice_space_new(table, ~UINT64_C(0), &space, NULL))
 		abort();
@@ -108,7 +109,7 @@ static void bench_slices(size_t decisions)
 
 		now += MINUTE_MS;
 		/* Once the boards are full about as many go as come. */
-		if (count > 1000 && draw(100) < (count > BOARDS * 4 ? 55 : 0)) {
+		if (full && count && draw(100) < 55) {
 			uint32_t at = draw(count);
 
 			gm_lifetimes_learn(&lifetimes, now - gm_slice_fleet_since(fleet, running[at]));
@@ -117,7 +118,8 @@ static void bench_slices(size_t decisions)
 		}
 		begin = gm_clock_mono_ns();
 		fits = gm_slice_fleet_find(fleet, &rule, profile, now, &place);
-		if (count > BOARDS * 3)
+		full |= !fits;
+		if (full)
 			note(&find, begin);
 		begin = gm_clock_mono_ns();
 		tries = !fits && moves.count < MOVES_MAX;

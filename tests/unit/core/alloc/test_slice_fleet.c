@@ -178,7 +178,7 @@ static void run_world(const char *variant, const char *profiles, uint64_t seed, 
 
 static void test_random_worlds_give_nothing_twice_and_refuse_nothing_that_fits(void **state)
 {
-	unsigned steps = long_run() ? 4000 : 60;
+	unsigned steps = long_run() ? 8000 : 60;
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= 48; seed++) {

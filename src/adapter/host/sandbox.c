@@ -164,17 +164,23 @@ static int fill(scmp_filter_ctx filter, enum gm_sandbox kind)
 }
 
 /* What root keeps to serve: files of others (the kubelet's socket, logs of pods), ports below 1024, processes of others. */
-static const unsigned kept[] = { CAP_CHOWN, CAP_DAC_OVERRIDE,	  CAP_DAC_READ_SEARCH, CAP_FOWNER,
-				 CAP_KILL,  CAP_NET_BIND_SERVICE, CAP_SYS_PTRACE };
+static const unsigned kept_to_serve[] = { CAP_CHOWN, CAP_DAC_OVERRIDE,	   CAP_DAC_READ_SEARCH, CAP_FOWNER,
+					  CAP_KILL,  CAP_NET_BIND_SERVICE, CAP_SYS_PTRACE };
+/*
+ * What it keeps for the driver: administration is what the driver asks of who changes MIG; device files of any owner, made
+ * by the library where they are missing; the journal; whose process it is. The unit for systemd allows the same.
+ */
+static const unsigned kept_for_driver[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,
+					    CAP_MKNOD, CAP_SYS_ADMIN,	 CAP_SYS_PTRACE };
 
 /* Nothing here is worth failing for: the filter bars what these rights would allow. */
-static void drop_capabilities(void)
+static void drop_capabilities(const unsigned *kept, size_t count)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
 	uint64_t keep = 0;
 
-	for (size_t i = 0; i < GM_LEN(kept); i++)
+	for (size_t i = 0; i < count; i++)
 		keep |= UINT64_C(1) << kept[i];
 	if (syscall(SYS_capget, &head, data) != 0)
 		return;
@@ -195,7 +201,9 @@ int gm_sandbox_enter(enum gm_sandbox kind, struct gm_err *err)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return gm_fail_errno(err, errno, "no new privileges");
 	if (serve)
-		drop_capabilities();
+		drop_capabilities(kept_to_serve, GM_LEN(kept_to_serve));
+	else
+		drop_capabilities(kept_for_driver, GM_LEN(kept_for_driver));
 	GM_AUTO(filter_free_p) void *filter = seccomp_init(serve ? SCMP_ACT_ERRNO(ENOSYS) : SCMP_ACT_ALLOW);
 	if (!filter)
 		return gm_fail(err, GM_ERR_UNSUPPORTED, "this kernel filters no system calls");

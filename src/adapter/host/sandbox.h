@@ -5,8 +5,8 @@
 #include "base/err.h"
 
 /*
- * Gives up what a process does not need, for itself and all its children: no new privileges, a seccomp filter, and for
- * serving also root's rights beyond those to files, low ports and other processes. Before the first thread. What is
+ * Gives up what a process does not need, for itself and all its children: no new privileges, a seccomp filter, and root's
+ * rights beyond those to files, other processes, and low ports (serving) or devices and administration (driver). Before the first thread. What is
  * forbidden fails with EPERM, what a server has no use for with ENOSYS: nobody is killed for it. Entering again, also a
  * narrower one, is harmless. A kernel without seccomp is UNSUPPORTED: the caller warns and goes on.
  */

@@ -167,15 +167,25 @@ static int call_fan(struct gm_nvml_reader *r, int64_t value[4])
 	return one_u32(rc, most, value);
 }
 
-static int call_ecc(struct gm_nvml_reader *r, int64_t value[4])
+static int ecc_totals(struct gm_nvml_reader *r, enum gm_nvml_ecc_counter counter, int64_t value[4])
 {
 	uint64_t n[2] = { 0, 0 };
-	int rc = GM_READER_CALL(r, ecc_total, r->device, GM_NVML_ECC_CORRECTED, GM_NVML_ECC_VOLATILE, &n[0]);
+	int rc = GM_READER_CALL(r, ecc_total, r->device, GM_NVML_ECC_CORRECTED, counter, &n[0]);
 	if (rc == GM_NVML_SUCCESS)
-		rc = GM_READER_CALL(r, ecc_total, r->device, GM_NVML_ECC_UNCORRECTED, GM_NVML_ECC_VOLATILE, &n[1]);
+		rc = GM_READER_CALL(r, ecc_total, r->device, GM_NVML_ECC_UNCORRECTED, counter, &n[1]);
 	for (int i = 0; i < 2; i++)
 		value[i] = n[i] <= INT64_MAX ? (int64_t)n[i] : -1;
 	return rc;
+}
+
+static int call_ecc(struct gm_nvml_reader *r, int64_t value[4])
+{
+	return ecc_totals(r, GM_NVML_ECC_VOLATILE, value);
+}
+
+static int call_ecc_ever(struct gm_nvml_reader *r, int64_t value[4])
+{
+	return ecc_totals(r, GM_NVML_ECC_AGGREGATE, value);
 }
 
 static int call_remapped(struct gm_nvml_reader *r, int64_t value[4])
@@ -265,6 +275,35 @@ static int call_nvlink(struct gm_nvml_reader *r, int64_t value[4])
 	return rc == GM_NVML_SUCCESS && !told ? GM_NVML_ERROR_NOT_SUPPORTED : rc;
 }
 
+/* Links come and go with fabrics and cables, not with load: a look now and then is enough. */
+#define LINKS_EVERY_MS 5000
+
+static int call_nvlinks_up(struct gm_nvml_reader *r, int64_t value[4])
+{
+	struct gm_nvml_field fields[GM_NVML_LINKS_MAX] = { 0 };
+	const int32_t links = r->facts.nvlink_count;
+	bool told = false;
+	int64_t each;
+
+	if (links <= 0)
+		return GM_NVML_ERROR_NOT_SUPPORTED;
+	for (int32_t i = 0; i < links; i++) {
+		fields[i].id = GM_NVML_FI_NVLINK_STATE;
+		fields[i].scope = (uint32_t)i;
+	}
+	const int rc = gm_reader_fields(r, fields, (unsigned)links);
+	value[0] = 0;
+	for (int32_t i = 0; rc == GM_NVML_SUCCESS && i < links; i++) {
+		if (fields[i].rc != GM_NVML_SUCCESS)
+			continue;
+		if (!gm_reader_field_value(&fields[i], &each) || each < 0 || each > 1)
+			return GM_NVML_ERROR_UNKNOWN;
+		value[0] += each;
+		told = true;
+	}
+	return rc == GM_NVML_SUCCESS && !told ? GM_NVML_ERROR_NOT_SUPPORTED : rc;
+}
+
 /* Sampled over 20 ms each time, so once in ten seconds is as good as it gets for what it costs. */
 #define THROUGHPUT_EVERY_MS 10000
 
@@ -288,6 +327,7 @@ static const struct {
 	[GM_READER_CALL_THROTTLE] = { call_throttle },
 	[GM_READER_CALL_FAN] = { call_fan },
 	[GM_READER_CALL_ECC] = { call_ecc },
+	[GM_READER_CALL_ECC_EVER] = { call_ecc_ever },
 	[GM_READER_CALL_REMAPPED] = { call_remapped },
 	[GM_READER_CALL_RETIRED] = { call_retired },
 	[GM_READER_CALL_RETIRED_PENDING] = { call_retired_pending },
@@ -295,6 +335,7 @@ static const struct {
 	[GM_READER_CALL_PCIE_REPLAY] = { call_pcie_replay },
 	[GM_READER_CALL_PCIE_THROUGHPUT] = { call_pcie_throughput, THROUGHPUT_EVERY_MS },
 	[GM_READER_CALL_NVLINK] = { call_nvlink },
+	[GM_READER_CALL_NVLINKS_UP] = { call_nvlinks_up, LINKS_EVERY_MS },
 };
 
 void gm_reader_calls_begin(struct gm_nvml_reader *r)

@@ -6,7 +6,7 @@
 
 /* What a board said that it cannot tell is asked again after this; facts are as old as that at most. */
 #define GM_READER_AGAIN_MS 60000
-#define GM_READER_ROWS_MAX 64
+#define GM_READER_ROWS_MAX 80
 #define GM_READER_BATCH_MAX 40
 
 /* The GPM metrics that are asked, by slot. */
@@ -74,6 +74,7 @@ enum gm_reader_call {
 	GM_READER_CALL_THROTTLE,
 	GM_READER_CALL_FAN,
 	GM_READER_CALL_ECC,	 /* corrected, uncorrected */
+	GM_READER_CALL_ECC_EVER, /* the same, of the board's life */
 	GM_READER_CALL_REMAPPED, /* correctable, uncorrectable, pending, failure */
 	GM_READER_CALL_RETIRED,
 	GM_READER_CALL_RETIRED_PENDING,
@@ -81,6 +82,7 @@ enum gm_reader_call {
 	GM_READER_CALL_PCIE_REPLAY,
 	GM_READER_CALL_PCIE_THROUGHPUT, /* TX, RX */
 	GM_READER_CALL_NVLINK,
+	GM_READER_CALL_NVLINKS_UP,
 	GM_READER_CALL_COUNT
 };
 

@@ -120,6 +120,11 @@ static const struct row rows[] = {
 	{ MEMBER(retired_pending), FIELD(RETIRED_PENDING), FLAG },
 	{ MEMBER(retired_pending), CALL(RETIRED_PENDING, 0), FLAG },
 	{ MEMBER(bar1_used_bytes), CALL(BAR1, 0), BYTES },
+	{ MEMBER(nvlinks_up), CALL(NVLINKS_UP, 0), .mul = 1, .max = GM_NVML_LINKS_MAX },
+	{ MEMBER(ecc_corrected_ever), FIELD(ECC_SBE_AGGREGATE), COUNT },
+	{ MEMBER(ecc_corrected_ever), CALL(ECC_EVER, 0), COUNT },
+	{ MEMBER(ecc_uncorrected_ever), FIELD(ECC_DBE_AGGREGATE), COUNT },
+	{ MEMBER(ecc_uncorrected_ever), CALL(ECC_EVER, 1), COUNT },
 };
 _Static_assert(GM_LEN(rows) <= GM_READER_ROWS_MAX, "row state");
 

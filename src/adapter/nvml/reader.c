@@ -147,6 +147,8 @@ static void miss_all(struct gm_nvml_reader *r, struct gm_reading *out)
 	out->process_rc = out->rc;
 	out->processes_truncated = out->process_list_odd = false;
 	out->pstate = out->pcie_gen = out->pcie_width = out->recovery_action = out->retired_pending = -1;
+	out->nvlinks_up = -1;
+	out->ecc_corrected_ever = out->ecc_uncorrected_ever = -1;
 	out->margin_c = INT32_MIN;
 	out->bar1_used_bytes = -1;
 	out->pcie_rx_source_blocks = 0;

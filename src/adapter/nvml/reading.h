@@ -81,7 +81,8 @@ struct gm_reading {
 	struct gm_sample sample;
 	/* beside the fleet's fields */
 	int32_t pstate, pcie_gen, pcie_width, recovery_action, margin_c; /* margin_c INT32_MIN: none */
-	int32_t retired_pending;
+	int32_t retired_pending, nvlinks_up;
+	int64_t ecc_corrected_ever, ecc_uncorrected_ever; /* since the board was made */
 	int64_t bar1_used_bytes;
 	int32_t pcie_rx_source_blocks; /* 1: taken by the call that blocks 20 ms */
 	int32_t process_rc; /* NVML's code for the process list; not 0: it is of an earlier round, or cannot be told */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set_field(struct fake *f, unsigned id, int64_t value, uint32_t type)
+void fake_field(struct fake *f, unsigned id, int64_t value, uint32_t type)
 {
 	f->state->fields[id].has = true;
 	f->state->fields[id].value = value;
@@ -37,29 +37,29 @@ void fake_open(struct fake *f, const char *path)
 		.process_stride = 24,
 		.board_graphics = 50,
 	};
-	set_field(f, GM_NVML_FI_MEMORY_TEMPERATURE_C, 70, GM_NVML_VALUE_UINT);
-	set_field(f, GM_NVML_FI_POWER_INSTANT_MW, 500001, GM_NVML_VALUE_UINT);
-	set_field(f, GM_NVML_FI_ENERGY_MJ, 987654321, GM_NVML_VALUE_ULONG_LONG);
-	set_field(f, GM_NVML_FI_PCIE_TX_BYTES, 1000, GM_NVML_VALUE_ULONG_LONG);
-	set_field(f, GM_NVML_FI_PCIE_RX_BYTES, 2000, GM_NVML_VALUE_ULONG_LONG);
-	set_field(f, GM_NVML_FI_NVLINK_DATA_TX_KIB, 100, GM_NVML_VALUE_ULONG_LONG);
-	set_field(f, GM_NVML_FI_NVLINK_DATA_RX_KIB, 200, GM_NVML_VALUE_ULONG_LONG);
+	fake_field(f, GM_NVML_FI_MEMORY_TEMPERATURE_C, 70, GM_NVML_VALUE_UINT);
+	fake_field(f, GM_NVML_FI_POWER_INSTANT_MW, 500001, GM_NVML_VALUE_UINT);
+	fake_field(f, GM_NVML_FI_ENERGY_MJ, 987654321, GM_NVML_VALUE_ULONG_LONG);
+	fake_field(f, GM_NVML_FI_PCIE_TX_BYTES, 1000, GM_NVML_VALUE_ULONG_LONG);
+	fake_field(f, GM_NVML_FI_PCIE_RX_BYTES, 2000, GM_NVML_VALUE_ULONG_LONG);
+	fake_field(f, GM_NVML_FI_NVLINK_DATA_TX_KIB, 100, GM_NVML_VALUE_ULONG_LONG);
+	fake_field(f, GM_NVML_FI_NVLINK_DATA_RX_KIB, 200, GM_NVML_VALUE_ULONG_LONG);
 	f->state->fields[GM_NVML_FI_NVLINK_DATA_TX_KIB].all_links = true;
 	f->state->fields[GM_NVML_FI_NVLINK_DATA_RX_KIB].all_links = true;
-	set_field(f, GM_NVML_FI_NVLINK_COUNT, 18, GM_NVML_VALUE_UINT);
-	set_field(f, GM_NVML_FI_PCIE_REPLAY, 7, GM_NVML_VALUE_UINT);
-	set_field(f, GM_NVML_FI_ECC_SBE_VOLATILE, 1, GM_NVML_VALUE_ULONG_LONG);
-	set_field(f, GM_NVML_FI_ECC_DBE_VOLATILE, 2, GM_NVML_VALUE_ULONG_LONG);
-	set_field(f, GM_NVML_FI_REMAPPED_CORRECTABLE, 3, GM_NVML_VALUE_UINT);
-	set_field(f, GM_NVML_FI_REMAPPED_UNCORRECTABLE, 4, GM_NVML_VALUE_UINT);
-	set_field(f, GM_NVML_FI_REMAPPED_PENDING, 1, GM_NVML_VALUE_UINT);
-	set_field(f, GM_NVML_FI_REMAPPED_FAILURE, 0, GM_NVML_VALUE_UINT);
-	set_field(f, GM_NVML_FI_VIOLATION_POWER_NS, 1234567890, GM_NVML_VALUE_ULONG_LONG);
-	set_field(f, GM_NVML_FI_VIOLATION_THERMAL_NS, 99, GM_NVML_VALUE_ULONG_LONG);
-	set_field(f, GM_NVML_FI_RECOVERY_ACTION, 1, GM_NVML_VALUE_UINT);
-	set_field(f, GM_NVML_FI_MIG_RESETLESS, 1, GM_NVML_VALUE_UINT);
-	set_field(f, GM_NVML_FI_TLIMIT_SHUTDOWN_C, -7, GM_NVML_VALUE_INT);
-	set_field(f, GM_NVML_FI_TLIMIT_SLOWDOWN_C, -2, GM_NVML_VALUE_INT);
+	fake_field(f, GM_NVML_FI_NVLINK_COUNT, 18, GM_NVML_VALUE_UINT);
+	fake_field(f, GM_NVML_FI_PCIE_REPLAY, 7, GM_NVML_VALUE_UINT);
+	fake_field(f, GM_NVML_FI_ECC_SBE_VOLATILE, 1, GM_NVML_VALUE_ULONG_LONG);
+	fake_field(f, GM_NVML_FI_ECC_DBE_VOLATILE, 2, GM_NVML_VALUE_ULONG_LONG);
+	fake_field(f, GM_NVML_FI_REMAPPED_CORRECTABLE, 3, GM_NVML_VALUE_UINT);
+	fake_field(f, GM_NVML_FI_REMAPPED_UNCORRECTABLE, 4, GM_NVML_VALUE_UINT);
+	fake_field(f, GM_NVML_FI_REMAPPED_PENDING, 1, GM_NVML_VALUE_UINT);
+	fake_field(f, GM_NVML_FI_REMAPPED_FAILURE, 0, GM_NVML_VALUE_UINT);
+	fake_field(f, GM_NVML_FI_VIOLATION_POWER_NS, 1234567890, GM_NVML_VALUE_ULONG_LONG);
+	fake_field(f, GM_NVML_FI_VIOLATION_THERMAL_NS, 99, GM_NVML_VALUE_ULONG_LONG);
+	fake_field(f, GM_NVML_FI_RECOVERY_ACTION, 1, GM_NVML_VALUE_UINT);
+	fake_field(f, GM_NVML_FI_MIG_RESETLESS, 1, GM_NVML_VALUE_UINT);
+	fake_field(f, GM_NVML_FI_TLIMIT_SHUTDOWN_C, -7, GM_NVML_VALUE_INT);
+	fake_field(f, GM_NVML_FI_TLIMIT_SLOWDOWN_C, -2, GM_NVML_VALUE_INT);
 	f->reader = gm_nvml_reader_new(&f->lib, NULL, NULL, 0);
 	memset(&f->out, 0xaa, sizeof(f->out)); /* a reading is whole whatever was there before */
 }

@@ -27,6 +27,8 @@ struct fake {
 	int64_t mono_ms;
 	struct gm_reading out;
 };
+/* What nvmlDeviceGetFieldValues tells of a field. */
+void fake_field(struct fake *f, unsigned id, int64_t value, uint32_t type);
 
 /* An H100 with sensible answers; `path` is one of the libraries. */
 void fake_open(struct fake *f, const char *path);

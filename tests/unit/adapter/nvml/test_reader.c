@@ -54,8 +54,34 @@ static void test_each_value_lands_in_its_field(void **state)
 	assert_int_equal(f.out.margin_c, 42);
 	assert_int_equal(f.out.retired_pending, 0);
 	assert_int_equal(f.out.bar1_used_bytes, 400);
+	assert_int_equal(f.out.ecc_corrected_ever, 15); /* the fields are not there: by the call */
+	assert_int_equal(f.out.ecc_uncorrected_ever, 16);
+	assert_int_equal(f.out.nvlinks_up, -1);
 	assert_int_equal(f.state->calls[GM_NVML_SYMBOL_pcie_throughput], 0);
 	assert_int_equal(f.out.pcie_rx_source_blocks, 0);
+	fake_close(&f);
+}
+
+static void test_links_up_and_errors_of_a_life_are_told_where_the_driver_tells_them(void **state)
+{
+	(void)state;
+	struct fake f;
+	fake_open(&f, FAKE_NVML);
+	fake_field(&f, GM_NVML_FI_NVLINK_STATE, 1, GM_NVML_VALUE_UINT);
+	fake_field(&f, GM_NVML_FI_ECC_SBE_AGGREGATE, 1000, GM_NVML_VALUE_ULONG_LONG);
+	fake_field(&f, GM_NVML_FI_ECC_DBE_AGGREGATE, 0, GM_NVML_VALUE_ULONG_LONG);
+	assert_int_equal(fake_round(&f, 0), 0);
+	assert_int_equal(f.out.nvlinks_up, 18);
+	assert_int_equal(f.out.ecc_corrected_ever, 1000);
+	assert_int_equal(f.out.ecc_uncorrected_ever, 0);
+	f.state->fields[GM_NVML_FI_NVLINK_STATE].value = 0;
+	assert_int_equal(fake_round(&f, 1000), 0);
+	assert_int_equal(f.out.nvlinks_up, 18); /* not looked at each round */
+	assert_int_equal(fake_round(&f, 5000), 0);
+	assert_int_equal(f.out.nvlinks_up, 0);
+	f.state->fields[GM_NVML_FI_NVLINK_STATE].value = 7; /* no state that we know */
+	assert_int_equal(fake_round(&f, 5000), 0);
+	assert_int_equal(f.out.nvlinks_up, -1);
 	fake_close(&f);
 }
 
@@ -485,6 +511,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_value_lands_in_its_field),
+		cmocka_unit_test(test_links_up_and_errors_of_a_life_are_told_where_the_driver_tells_them),
 		cmocka_unit_test(test_facts_are_told_with_both_models_of_thresholds),
 		cmocka_unit_test(test_each_error_code_is_told_where_it_belongs),
 		cmocka_unit_test(test_each_missing_symbol_leaves_a_whole_reading),

@@ -93,12 +93,13 @@ static bool serve_one(const struct gm_mig_board *b, const struct fleet_wish *w, 
 	return rc == 0;
 }
 
+#define FORCE_BOARDS 4
 /* Every way to split the wish. */
 struct force {
 	const struct fleet_wish *wish;
 	size_t boards, splits;
-	bool can[4][SPLITS_MAX];
-	struct gm_mig_harm harms[4][SPLITS_MAX];
+	bool can[FORCE_BOARDS][SPLITS_MAX];
+	struct gm_mig_harm harms[FORCE_BOARDS][SPLITS_MAX];
 	uint8_t takes[SPLITS_MAX][GM_MIG_FLEET_WISHES_MAX];
 	bool there;
 	struct gm_mig_harm best;
@@ -106,7 +107,7 @@ struct force {
 
 static void split(struct force *f, size_t board, const uint8_t *rest, const struct gm_mig_harm *harm)
 {
-	if (board == f->boards) {
+	if (board >= f->boards || board >= FORCE_BOARDS) {
 		for (size_t k = 0; k < f->wish->count; k++) {
 			if (rest[k])
 				return;

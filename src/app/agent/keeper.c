@@ -49,12 +49,15 @@ static void child_run(struct keeper_process *p, const struct request *req)
 
 	(void)close(p->fd);
 	(void)close(p->signal_fd);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	/* A terminal's Ctrl-C and a supervisor's TERM go to all processes: the agent alone decides who ends, and when. */
+	/*
+	 * A terminal's Ctrl-C and a supervisor's TERM go to all processes: the agent alone decides who ends, and when.
+	 * Blocked until they are ignored, so that none slips in between.
+	 */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	/* A crash ends the child at once, whatever the agent does about its own. */
 	for (size_t i = 0; i < GM_LEN(crashes); i++)
 		(void)signal(crashes[i], SIG_DFL);

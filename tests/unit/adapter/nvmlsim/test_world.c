@@ -136,6 +136,7 @@ static void test_world_of_one_process_is_its_childrens_too(void **state)
 /* Every number that a front tells. */
 static void assert_tell_the_same(struct nvs_world *a, struct nvs_world *b)
 {
+	GM_AUTO(gm_buf_fini_p) struct gm_buf x = { 0 }, y = { 0 };
 	for (unsigned i = 0; i < 4; i++) {
 		(void)nvs_world_lock(a);
 		struct gm_sim_device da = *nvs_world_device(a, i);
@@ -143,15 +144,23 @@ static void assert_tell_the_same(struct nvs_world *a, struct nvs_world *b)
 		(void)nvs_world_lock(b);
 		struct gm_sim_device db = *nvs_world_device(b, i);
 		nvs_world_unlock(b);
-		/* Sums of a process that came late differ in their last digits now and then. */
-		assert_true(llabs(da.energy_mj - db.energy_mj) <= 1000);
-		assert_true(llabs(da.power_mw - db.power_mw) <= 1000);
-		assert_in_range(da.temperature_deci + 10 - db.temperature_deci, 0, 20);
+		assert_int_equal(da.energy_mj, db.energy_mj);
+		assert_int_equal(da.power_mw, db.power_mw);
+		assert_int_equal(da.temperature_deci, db.temperature_deci);
+		assert_int_equal(da.throttle_reasons, db.throttle_reasons);
+		assert_int_equal(da.pcie_rx_bps, db.pcie_rx_bps);
 		assert_int_equal(da.pod, db.pod);
 		assert_int_equal(da.instance_count, db.instance_count);
 		for (int k = 0; k < da.instance_count; k++)
-			assert_string_equal(da.instances[k].uuid, db.instances[k].uuid);
+			assert_int_equal(da.instances[k].tensor_active_centi, db.instances[k].tensor_active_centi);
 	}
+	(void)nvs_world_lock(a);
+	nvs_show_json(a, &x);
+	nvs_world_unlock(a);
+	(void)nvs_world_lock(b);
+	nvs_show_json(b, &y);
+	nvs_world_unlock(b);
+	assert_string_equal(gm_buf_cstr(&x), gm_buf_cstr(&y));
 }
 
 static void test_world_is_told_alike_by_all(void **state)

@@ -3,6 +3,7 @@
 #define GM_CORE_ALLOC_DECIDE_H
 
 #include "core/alloc/world.h"
+#include "core/mig/mig.h"
 
 /*
  * Where a request would go: hard limits first, then the score. Does not change the world. Devices are numbers of it, good

@@ -84,7 +84,7 @@ static int audit_head(struct gm_db *db, struct gm_audit *row, struct gm_err *err
 	return copy_digest(st, 0, row->previous, err);
 }
 
-static int add_audit(struct gm_db *db, const struct gm_audit *given, struct gm_err *err)
+int gm_store_add_audit(struct gm_db *db, const struct gm_audit *given, struct gm_err *err)
 {
 	struct gm_audit row = *given;
 	sqlite3_stmt *st = NULL;
@@ -125,7 +125,7 @@ static int append_audit(void *ctx, const struct gm_audit *rows, size_t count, st
 	if (r)
 		return r;
 	for (size_t i = 0; !r && i < count; i++)
-		r = add_audit(db, &rows[i], err);
+		r = gm_store_add_audit(db, &rows[i], err);
 	return gm_db_end(db, r, err);
 }
 
@@ -163,7 +163,7 @@ static int add_audit_of(struct gm_db *db, const struct gm_audit *given, int64_t 
 	(void)snprintf(text, sizeof(text), "%lld", (long long)id);
 	if (row.object.n == 0)
 		row.object = gm_str(text);
-	return add_audit(db, &row, err);
+	return gm_store_add_audit(db, &row, err);
 }
 
 static int add_key(void *ctx, struct gm_key *key, const struct gm_audit *audit, struct gm_err *err)

@@ -274,6 +274,7 @@ static int expire_step(struct gm_store *s, int64_t now_ms, struct gm_err *err)
 		{ GM_SQL_ROLLUP_1H_EXPIRE, s->conf.retention_1h_ms, GM_DAY_MS, 32 },
 		{ GM_SQL_ROLLUP_1D_EXPIRE, s->conf.retention_1d_ms, GM_SPAN_DAYS * GM_DAY_MS, 32 },
 		{ GM_SQL_REFUSED_EXPIRE, s->conf.retention_5m_ms, 1, 0 },
+		{ GM_SQL_ONCE_EXPIRE, GM_ALLOC_ONCE_KEEP_MS, 1, 0 },
 	};
 	bool more = false;
 	int r = gm_db_begin(s->writer.db, err);

@@ -13,6 +13,7 @@
 #include "adapter/store/rows.h"
 #include "adapter/store/store.h"
 #include "base/vec.h"
+#include "core/alloc/alloc-store.h"
 #include "core/auth/auth-store.h"
 #include "core/fleet/fleet-store.h"
 
@@ -49,6 +50,7 @@ struct gm_store {
 	int lock_fd;
 	struct gm_fleet_store fleet;
 	struct gm_auth_store auth;
+	struct gm_alloc_store alloc;
 
 	/* The writer's: */
 	struct gm_reader writer;
@@ -96,6 +98,12 @@ int gm_store_maintain(void *ctx, int64_t now_ms, bool *out_more, struct gm_err *
 int gm_store_chart(void *ctx, uint32_t series, struct gm_chart *c, int64_t until_ms, enum gm_tier *out_tier,
 		   struct gm_err *err);
 void gm_store_auth_init(struct gm_store *s);
+void gm_store_alloc_init(struct gm_store *s);
+
+/* Adds a row to the chain of the audit log. */
+int gm_store_add_audit(struct gm_db *db, const struct gm_audit *row, struct gm_err *err) GM_CHECKED;
+/* Claims and the records that hold are one story. */
+int gm_store_alloc_check(struct gm_db *db, struct gm_err *err) GM_CHECKED;
 
 /* Packs the hour of a series that g->samples of the work's gather holds: block, five-minute rollups, day due. */
 int gm_store_pack_hour(struct gm_store *s, uint32_t series, int64_t hour, struct gm_err *err) GM_CHECKED;

@@ -168,6 +168,11 @@ const struct gm_auth_store *gm_store_auth(struct gm_store *s)
 	return &s->auth;
 }
 
+const struct gm_alloc_store *gm_store_alloc(struct gm_store *s)
+{
+	return &s->alloc;
+}
+
 static int reader_open(struct gm_store *s, struct gm_reader *reader, struct gm_err *err)
 {
 	struct gm_db *db = NULL;

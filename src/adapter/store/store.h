@@ -9,6 +9,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "core/alloc/alloc-store.h"
 #include "core/auth/auth-store.h"
 #include "core/fleet/fleet-store.h"
 
@@ -63,6 +64,7 @@ void gm_store_close(struct gm_store *s);
 /* Lives as long as the store. */
 const struct gm_fleet_store *gm_store_fleet(struct gm_store *s);
 const struct gm_auth_store *gm_store_auth(struct gm_store *s);
+const struct gm_alloc_store *gm_store_alloc(struct gm_store *s);
 /* Any thread. */
 void gm_store_stats(struct gm_store *s, struct gm_store_stats *out);
 /* Bytes of the database in use (not counting pages that are free again). */

@@ -38,10 +38,12 @@ enum gm_alloc_object {
 		GM_ALLOC_OBJECT_COUNT
 };
 
+#define GM_ALLOC_OBJECT_BYTES_MAX (1 << 20)
+
 struct gm_alloc_object_row {
 	enum gm_alloc_object kind;
 	struct gm_str name;  /* at most GM_ALLOC_TEXT_MAX bytes */
-	struct gm_str bytes; /* p == NULL: the row is removed */
+	struct gm_str bytes; /* at most GM_ALLOC_OBJECT_BYTES_MAX; p == NULL: the row is removed */
 	int64_t at_ms;
 };
 

@@ -137,6 +137,63 @@ SELECT minute_ms, address, status, count FROM refused WHERE minute_ms >= ?1 ORDE
 DELETE FROM refused WHERE (minute_ms, address, status) IN
 	(SELECT minute_ms, address, status FROM refused WHERE minute_ms < ?1 LIMIT ?2);
 
+-- name: allocation_add
+INSERT INTO allocation (id, version, state, live, namespace, pod, team, project, cluster, created_ms, granted_ms, ended_ms,
+	expires_ms, record)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) RETURNING seq;
+-- name: allocation_change
+UPDATE allocation SET version = ?2, state = ?3, live = ?4, namespace = ?5, pod = ?6, team = ?7, project = ?8, cluster = ?9,
+	created_ms = ?10, granted_ms = ?11, ended_ms = ?12, expires_ms = ?13, record = ?14
+WHERE id = ?1 AND version = ?2 - 1 RETURNING seq;
+-- name: allocation_version
+SELECT version FROM allocation WHERE id = ?1;
+-- name: allocation_get
+SELECT seq, id, record FROM allocation WHERE id = ?1;
+-- name: allocation_load
+SELECT seq, id, record, version, state FROM allocation INDEXED BY allocation_live WHERE live = 1 ORDER BY seq;
+-- name: allocation_page
+SELECT seq, id, record FROM allocation WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2;
+-- name: allocation_page_live
+SELECT seq, id, record FROM allocation INDEXED BY allocation_live
+WHERE live = 1 AND seq < ?1 AND (?3 = '' OR instr(?3, ',' || state || ',')) AND created_ms < ?5
+	AND (?6 = '' OR team = ?6) AND (?7 = '' OR project = ?7) AND (?8 = '' OR namespace = ?8)
+ORDER BY seq DESC LIMIT ?2;
+-- name: allocation_page_find
+SELECT seq, id, record FROM allocation INDEXED BY allocation_find
+WHERE seq < ?1 AND (?3 = '' OR instr(?3, ',' || state || ',')) AND (ended_ms = 0 OR ended_ms > ?4) AND created_ms < ?5
+	AND (?6 = '' OR team = ?6) AND (?7 = '' OR project = ?7) AND (?8 = '' OR namespace = ?8)
+ORDER BY seq DESC LIMIT ?2;
+
+-- name: claim_of
+SELECT device_uuid, unit FROM claim WHERE allocation = ?1 ORDER BY device_uuid, unit;
+-- name: claim_add
+INSERT INTO claim (device_uuid, unit, allocation) VALUES (?1, ?2, ?3);
+-- name: claim_drop
+DELETE FROM claim WHERE allocation = ?1;
+-- name: claim_holder
+SELECT id FROM claim JOIN allocation ON seq = allocation WHERE device_uuid = ?1 AND unit = ?2;
+-- name: claim_list
+SELECT device_uuid, unit, coalesce(id, '') FROM claim LEFT JOIN allocation ON seq = allocation ORDER BY device_uuid, unit;
+-- name: claim_by_allocation
+SELECT allocation, device_uuid, unit FROM claim INDEXED BY claim_allocation ORDER BY allocation, device_uuid, unit;
+
+-- name: once_get
+SELECT body, at_ms, id FROM once WHERE key = ?1 AND at_ms > ?2;
+-- name: once_put
+INSERT INTO once (key, body, at_ms, id) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (key) DO UPDATE SET body = excluded.body, at_ms = excluded.at_ms, id = excluded.id
+WHERE at_ms <= excluded.at_ms - ?5;
+-- name: once_expire
+DELETE FROM once WHERE key IN (SELECT key FROM once WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2);
+
+-- name: object_put
+INSERT INTO object (kind, name, at_ms, bytes) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (kind, name) DO UPDATE SET at_ms = excluded.at_ms, bytes = excluded.bytes;
+-- name: object_drop
+DELETE FROM object WHERE kind = ?1 AND name = ?2;
+-- name: object_list
+SELECT name, at_ms, bytes FROM object WHERE kind = ?1 ORDER BY name;
+
 -- name: page_count
 PRAGMA page_count;
 -- name: free_pages

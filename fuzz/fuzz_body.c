@@ -16,6 +16,16 @@ struct order {
 	int64_t keep_ms;
 	int type;
 	struct gm_body_texts profiles;
+	struct gang {
+		struct gm_str id;
+		int64_t size;
+	} gang;
+	struct gm_body_map labels;
+};
+
+static const struct gm_body_field gang_fields[] = {
+	{ .name = "id", .type = GM_BODY_TEXT, .offset = offsetof(struct gang, id), .required = true, .min = 1 },
+	{ .name = "size", .type = GM_BODY_INT, .offset = offsetof(struct gang, size), .min = 1, .max = 64 },
 };
 
 static const char *const types[] = { "Inference", "Training", NULL };
@@ -29,6 +39,13 @@ static const struct gm_body_field fields[] = {
 	{ .name = "keep", .type = GM_BODY_DURATION, .offset = AT(keep_ms), .min = 1000, .max = 60000 },
 	{ .name = "type", .type = GM_BODY_CHOICE, .offset = AT(type), .choices = types },
 	{ .name = "profiles", .type = GM_BODY_TEXTS, .offset = AT(profiles), .max = 3 },
+	{ .name = "gang",
+	  .type = GM_BODY_OBJECT,
+	  .offset = AT(gang),
+	  .nullable = true,
+	  .fields = gang_fields,
+	  .field_count = GM_LEN(gang_fields) },
+	{ .name = "labels", .type = GM_BODY_MAP, .offset = AT(labels), .max = 3 },
 };
 
 static void check(bool holds)
@@ -45,6 +62,11 @@ static void check_order(const struct order *o, uint64_t present)
 	check(o->keep_ms >= 1000 && o->keep_ms <= 60000);
 	check(o->type == 0 || o->type == 1);
 	check(o->profiles.count <= 3);
+	check(o->gang.size >= 0 && o->gang.size <= 64 && (!(present >> 8 & 1) || o->gang.id.n >= 1));
+	check(o->labels.count <= 3);
+	for (size_t i = 0; i < o->labels.count; i++)
+		check(o->labels.items[i].key.n >= 1 && gm_str_plain_ok(o->labels.items[i].key) &&
+		      gm_str_plain_ok(o->labels.items[i].value));
 }
 
 /* What goes back to the client must be text, whatever came. */

@@ -341,8 +341,62 @@ static bool read_objects(struct reader *r, const struct gm_body_field *f, const 
 	return r->rc == 0;
 }
 
-static bool read_member(struct reader *r, const struct gm_body_field *f, const char *pointer, const json_t *v,
-			char *place)
+static bool read_nested(struct reader *r, const struct gm_body_field *f, const char *pointer, json_t *v, char *out)
+{
+	if (!json_is_object(v)) {
+		wrong(r, pointer, "must be an object, not %s", kind_name(v));
+		return false;
+	}
+	(void)read_object(r, f->fields, f->field_count, pointer, v, out);
+	return r->rc == 0;
+}
+
+static bool read_pair(struct reader *r, const char *above, const char *key, const json_t *value,
+		      struct gm_body_pair *out)
+{
+	const struct gm_str name = gm_str(key);
+	char pointer[POINTER_SIZE];
+
+	make_pointer(pointer, above, key);
+	if (name.n == 0 || name.n > TEXT_MAX_DEFAULT || !gm_str_plain_ok(name)) {
+		wrong(r, pointer, "its name must have 1 to %d bytes without control characters", TEXT_MAX_DEFAULT);
+		return false;
+	}
+	char *copy = gm_arena_dup(r->arena, name);
+	if (!copy)
+		return no_memory(r);
+	out->key = gm_str_n(copy, name.n);
+	return read_text(r, pointer, value, 0, TEXT_MAX_DEFAULT, &out->value);
+}
+
+static bool read_map(struct reader *r, const struct gm_body_field *f, const char *pointer, json_t *v,
+		     struct gm_body_map *out)
+{
+	const size_t most = f->max > 0 ? (size_t)f->max : TEXTS_MAX_DEFAULT, count = json_object_size(v);
+	struct gm_body_pair *items;
+	const char *key;
+	json_t *value;
+	bool fine = true;
+	size_t n = 0;
+
+	if (!json_is_object(v)) {
+		wrong(r, pointer, "must be an object of texts, not %s", kind_name(v));
+		return false;
+	}
+	if (count > most || count < (size_t)f->min) {
+		wrong(r, pointer, "must have %" PRId64 " to %zu pairs", f->min, most);
+		return false;
+	}
+	items = gm_arena_array(r->arena, struct gm_body_pair, count + 1);
+	if (!items)
+		return no_memory(r);
+	json_object_foreach(v, key, value) fine &= read_pair(r, pointer, key, value, &items[n++]);
+	if (fine)
+		*out = (struct gm_body_map){ items, count };
+	return fine;
+}
+
+static bool read_member(struct reader *r, const struct gm_body_field *f, const char *pointer, json_t *v, char *place)
 {
 	void *member = place;
 
@@ -370,6 +424,10 @@ static bool read_member(struct reader *r, const struct gm_body_field *f, const c
 		return read_texts(r, pointer, v, f->min, f->max, member);
 	case GM_BODY_OBJECTS:
 		return read_objects(r, f, pointer, v, member);
+	case GM_BODY_OBJECT:
+		return read_nested(r, f, pointer, v, member);
+	case GM_BODY_MAP:
+		return read_map(r, f, pointer, v, member);
 	}
 	return false;
 }
@@ -402,7 +460,7 @@ static uint64_t read_object(struct reader *r, const struct gm_body_field *fields
 	refuse_unknown(r, fields, count, above, json);
 	for (size_t i = 0; i < count; i++) {
 		const struct gm_body_field *f = &fields[i];
-		const json_t *v = json_object_get(json, f->name);
+		json_t *v = json_object_get(json, f->name);
 		make_pointer(pointer, above, f->name);
 		if (v && json_is_null(v) && f->nullable)
 			v = NULL;

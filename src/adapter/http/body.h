@@ -25,6 +25,17 @@ enum gm_body_type {
 	GM_BODY_CHOICE,	  /* int, index in choices */
 	GM_BODY_TEXTS,	  /* struct gm_body_texts; min..max items (max 0: 64), each 1..256 bytes */
 	GM_BODY_OBJECTS,  /* struct gm_body_objects; min..max items (max 0: 64), each read by the field's own table */
+	GM_BODY_OBJECT,	  /* one object, read by the field's own table into the member itself */
+	GM_BODY_MAP,	  /* struct gm_body_map: names of the caller's to texts; min..max pairs (max 0: 64) */
+};
+
+/* Keys 1..256 bytes, values 0..256 bytes, neither with control characters. */
+struct gm_body_pair {
+	struct gm_str key, value;
+};
+struct gm_body_map {
+	struct gm_body_pair *items;
+	size_t count;
 };
 
 /* `items` are structs of the field's item_size, in the arena. */
@@ -48,7 +59,7 @@ struct gm_body_field {
 	unsigned decimals;	    /* 0..9 */
 	const char *const *choices; /* NULL-ended */
 	const char *help;
-	/* of GM_BODY_OBJECTS */
+	/* of GM_BODY_OBJECT and GM_BODY_OBJECTS; the last two of the second only */
 	const struct gm_body_field *fields;
 	size_t field_count, item_size;
 	const void *blank; /* what an item begins as; NULL: zeros */

@@ -91,6 +91,7 @@ void *gm_http_on_target(void *cls, const char *target, struct MHD_Connection *mh
 	ex->refusal = ex->status = 0;
 	ex->known = (struct gm_known_headers){ 0 };
 	ex->issues.count = 0;
+	ex->issues.params = GM_STR("");
 	ex->begin_ns = s->conf.observe ? gm_clock_mono_ns() : 0;
 	gm_err_reset(&ex->err);
 	req->internal = ex;
@@ -349,16 +350,11 @@ static int run(struct gm_exchange *ex)
 	return gm_fail(&ex->err, GM_ERR_INTERNAL, "no way to answer");
 }
 
-static enum MHD_Result finish(struct gm_exchange *ex, void **place)
+static enum MHD_Result queue_answer(struct gm_exchange *ex, void **place, int rc, int status)
 {
-	int rc = ex->refusal;
-	int status = ex->status;
 	bool stream;
 	enum MHD_Result queued;
 
-	atomic_store_explicit(&ex->conn->cut_ms, 0, memory_order_relaxed);
-	if (ex->phase != GM_PHASE_REFUSE)
-		rc = run(ex);
 	if (rc == 0 && ex->res.body.failed)
 		rc = gm_fail(&ex->err, GM_ERR_NO_MEMORY, "no memory for the answer");
 	if (rc != 0) {
@@ -374,6 +370,47 @@ static enum MHD_Result finish(struct gm_exchange *ex, void **place)
 		give_back(ex);
 	}
 	return queued;
+}
+
+static enum MHD_Result finish(struct gm_exchange *ex, void **place)
+{
+	int rc = ex->refusal;
+	const int status = ex->status;
+
+	atomic_store_explicit(&ex->conn->cut_ms, 0, memory_order_relaxed);
+	if (ex->phase != GM_PHASE_REFUSE)
+		rc = run(ex);
+	/* Somebody else has it now: it may be answered already. */
+	return rc == GM_HTTP_LATER ? MHD_YES : queue_answer(ex, place, rc, status);
+}
+
+struct gm_http_later *gm_http_later(struct gm_http_request *req)
+{
+	struct gm_exchange *ex = req->internal;
+
+	if (!ex)
+		return NULL;
+	(void)pthread_mutex_lock(&ex->server->mu);
+	ex->server->later_count++;
+	(void)pthread_mutex_unlock(&ex->server->mu);
+	ex->phase = GM_PHASE_LATER;
+	/* Here, on the connection's own thread, so that the other thread's resume never comes first. */
+	MHD_suspend_connection(ex->mhd);
+	return &ex->later;
+}
+
+void gm_http_later_done(struct gm_http_later *later, int code)
+{
+	struct gm_exchange *ex = (struct gm_exchange *)(void *)((char *)later - offsetof(struct gm_exchange, later));
+	struct gm_http_server *s = ex->server;
+
+	later->code = code;
+	/* Under the lock: a stop that sees no more promises finds every connection on its way back. */
+	(void)pthread_mutex_lock(&s->mu);
+	MHD_resume_connection(ex->mhd);
+	s->later_count--;
+	(void)pthread_cond_signal(&s->gone);
+	(void)pthread_mutex_unlock(&s->mu);
 }
 
 /* The library keeps what we leave in *n: all is taken. */
@@ -421,6 +458,8 @@ enum MHD_Result gm_http_on_access(void *cls, struct MHD_Connection *mhd, const c
 		begin(ex, method);
 		return answer_at_once(ex) ? finish(ex, exchange) : MHD_YES;
 	}
+	if (ex->phase == GM_PHASE_LATER)
+		return queue_answer(ex, exchange, ex->later.code, 0);
 	if (ex->phase == GM_PHASE_DONE) {
 		*data_size = 0;
 		return MHD_YES;

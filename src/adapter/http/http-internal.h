@@ -44,7 +44,13 @@ enum gm_phase {
 	GM_PHASE_BEGIN,	 /* request line read */
 	GM_PHASE_BODY,	 /* headers read, waiting for the body or its end */
 	GM_PHASE_REFUSE, /* as BODY, but the answer is known: the body is thrown away */
+	GM_PHASE_LATER,	 /* suspended; the exchange belongs to whoever has the handle */
 	GM_PHASE_DONE,	 /* an answer is queued */
+};
+
+/* Lies in its exchange. */
+struct gm_http_later {
+	int code; /* written by the holder before it resumes the connection, read after that */
 };
 
 /* One request and its answer; reused. */
@@ -65,6 +71,7 @@ struct gm_exchange {
 	struct gm_identity identity;
 	struct gm_issues issues;
 	struct gm_err err;
+	struct gm_http_later later;
 	int refusal; /* code of err when phase is REFUSE */
 	int status;  /* what was answered */
 	struct gm_route_match match;
@@ -95,11 +102,12 @@ struct gm_http_server {
 	_Atomic int64_t now_ms; /* coarse, set by the ticker */
 
 	pthread_mutex_t mu;
-	pthread_cond_t gone;		/* a connection ended */
+	pthread_cond_t gone;		/* a connection ended, or a promised answer came */
 	struct gm_conn *conns;		/* guarded by mu */
 	size_t conn_count;		/* guarded by mu */
 	struct gm_http_stream *streams; /* guarded by mu */
 	size_t stream_count;		/* guarded by mu */
+	size_t later_count;		/* guarded by mu: answers that are promised */
 
 	pthread_mutex_t spare_mu;
 	struct gm_exchange *spare; /* guarded by spare_mu */

@@ -171,6 +171,19 @@ bool gm_http_stream_ended(const struct gm_http_stream *s);
 ssize_t gm_http_stream_read(struct gm_http_stream *s, char *buf, size_t max);
 void gm_http_stream_discard(struct gm_http_stream *s);
 
+/*
+ * An answer that comes later, so that who waits for a disk holds up nobody else's connection. A handler that is sure to
+ * hand its work to another thread calls gm_http_later, gives that thread the handle, and returns GM_HTTP_LATER without
+ * touching the request again: request, response and err belong to the holder of the handle until it says done, which it
+ * does exactly once, from any thread (also before the handler has returned). `code` is what a handler would have returned.
+ * A client that left meanwhile changes nothing for the holder. A stop of the server waits for all who were promised an
+ * answer. NULL: no server is behind this request (tests of handlers); the handler has to wait by itself.
+ */
+#define GM_HTTP_LATER 1
+struct gm_http_later;
+struct gm_http_later *gm_http_later(struct gm_http_request *req);
+void gm_http_later_done(struct gm_http_later *later, int code);
+
 /* Texts are borrowed until gm_http_server_free. 0 or NULL takes the default in brackets. */
 struct gm_http_conf {
 	/*

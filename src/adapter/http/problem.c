@@ -98,6 +98,10 @@ void gm_problem_write(struct gm_buf *out, const struct gm_err *err, int status, 
 		write_issue(&w, err->where, err->text);
 	}
 	gm_json_end_array(&w);
+	if (issues && issues->params.n) {
+		gm_json_key(&w, "params");
+		gm_json_raw(&w, issues->params);
+	}
 	gm_json_kstr(&w, "request_id", request_id);
 	gm_json_end_object(&w);
 }

@@ -19,6 +19,8 @@ struct gm_issue {
 struct gm_issues {
 	struct gm_issue items[GM_ISSUES_MAX];
 	size_t count; /* further ones are left out */
+	/* `params` of the answer: what a program may want to know of the refusal; one JSON object, in the arena. Empty: none. */
+	struct gm_str params;
 };
 
 void gm_issues_add(struct gm_issues *issues, struct gm_arena *arena, const char *pointer, const char *fmt, ...)
@@ -26,7 +28,7 @@ void gm_issues_add(struct gm_issues *issues, struct gm_arena *arena, const char 
 
 #define GM_PROBLEM_CONTENT_TYPE "application/problem+json"
 /*
- * Appends {type, title, status, code, detail, errors[], request_id}. `status` 0: the error's own. Without issues, an
+ * Appends {type, title, status, code, detail, errors[], params (when there are some), request_id}. `status` 0: the error's own. Without issues, an
  * err->where becomes the one entry of errors[]. Texts of 5xx errors are the operator's business and stay: they carry no
  * secrets by the rules of base/err.h.
  */

@@ -32,7 +32,7 @@ enum gm_http_method {
 /*
  * Answers one request. Runs on a thread of the server; several run at once, and a slow one holds up the other
  * connections of its thread, so it waits for nothing but a bounded store call. Returns 0, or an error which the server
- * turns into application/problem+json (whatever was written to *res before is dropped then).
+ * turns into application/problem+json (whatever was written to *res before is dropped then), or GM_HTTP_LATER (http.h).
  */
 typedef int gm_http_handler(struct gm_http_request *req, struct gm_http_response *res, void *ctx, struct gm_err *err);
 

@@ -392,6 +392,14 @@ static void stop_ticker(struct gm_http_server *s)
 	s->ticker_fd = -1;
 }
 
+static void wait_for_promised(struct gm_http_server *s)
+{
+	(void)pthread_mutex_lock(&s->mu);
+	while (s->later_count)
+		(void)pthread_cond_wait(&s->gone, &s->mu);
+	(void)pthread_mutex_unlock(&s->mu);
+}
+
 bool gm_http_server_stop(struct gm_http_server *s, int64_t deadline_ms)
 {
 	bool none = true;
@@ -406,6 +414,8 @@ bool gm_http_server_stop(struct gm_http_server *s, int64_t deadline_ms)
 	gm_http_streams_wake_all(s);
 	close_idle(s);
 	none = wait_for_none(s, deadline_ms);
+	/* Nor one that waits for its answer; who promised it is still there to give it. */
+	wait_for_promised(s);
 	stop_ticker(s);
 	gm_http_streams_wake_all(s);
 	MHD_stop_daemon(s->daemon);

@@ -39,10 +39,12 @@ int gm_api_fleet(struct gm_http_request *req, struct gm_http_response *res, void
 static const struct {
 	const char *name;
 	enum gm_topic topic;
-} topic_table[] = { { "fleet", GM_TOPIC_FLEET },
-		    { "overview", GM_TOPIC_OVERVIEW },
-		    { "health", GM_TOPIC_HEALTH },
-		    { "audit", GM_TOPIC_AUDIT } };
+	enum gm_role role;
+} topic_table[] = {
+#define TOPIC_ROW(name, bit, word, event, role) { word, GM_TOPIC_##name, GM_ROLE_##role },
+	GM_TOPIC_LIST(TOPIC_ROW)
+#undef TOPIC_ROW
+};
 
 static int read_topics(struct gm_str list, enum gm_role role, unsigned *out, struct gm_err *err)
 {
@@ -55,11 +57,14 @@ static int read_topics(struct gm_str list, enum gm_role role, unsigned *out, str
 			i++;
 		if (i == GM_LEN(topic_table))
 			return gm_fail_at(err, GM_ERR_INVALID, "?topics",
-					  "there is no topic '%.*s': fleet, overview, health, audit", GM_STR_ARG(name));
+					  "there is no topic '%.*s': fleet, overview, health, audit, allocations, "
+					  "operations",
+					  GM_STR_ARG(name));
+		if (role < topic_table[i].role)
+			return gm_fail_at(err, GM_ERR_FORBIDDEN, "?topics", "the topic %s wants the role %s",
+					  topic_table[i].name, gm_role_name(topic_table[i].role));
 		topics |= topic_table[i].topic;
 	}
-	if (topics & GM_TOPIC_AUDIT && role < GM_ROLE_ADMIN)
-		return gm_fail_at(err, GM_ERR_FORBIDDEN, "?topics", "the topic audit wants the role admin");
 	*out = topics;
 	return 0;
 }

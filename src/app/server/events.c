@@ -391,11 +391,23 @@ void gm_events_publish(struct gm_events *e, const struct gm_snapshot *s)
 	gm_snapshot_unref(old_snapshot);
 }
 
+static const char *event_name(enum gm_topic topic)
+{
+	switch (topic) {
+#define EVENT_NAME(name, bit, word, event, role)                                                                       \
+	case GM_TOPIC_##name:                                                                                          \
+		return event;
+		GM_TOPIC_LIST(EVENT_NAME)
+#undef EVENT_NAME
+	}
+	return "message";
+}
+
 void gm_events_post(struct gm_events *e, enum gm_topic topic, struct gm_str data)
 {
 	GM_AUTO(gm_buf_fini_p) struct gm_buf b = { 0 };
 
-	gm_buf_addf(&b, "event: %s\ndata: ", topic == GM_TOPIC_HEALTH ? "health" : "audit");
+	gm_buf_addf(&b, "event: %s\ndata: ", event_name(topic));
 	gm_buf_add_str(&b, data);
 	gm_buf_add_cstr(&b, "\n\n");
 	struct message *m = message_new(&b);

@@ -20,7 +20,19 @@ struct gm_events;
 struct gm_http_request;
 struct gm_http_response;
 
-enum gm_topic { GM_TOPIC_FLEET = 1, GM_TOPIC_OVERVIEW = 2, GM_TOPIC_HEALTH = 4, GM_TOPIC_AUDIT = 8 };
+/* X(name, bit, word in ?topics=, name of its event, role) */
+#define GM_TOPIC_LIST(X)                                                                                               \
+	X(FLEET, 1, "fleet", "fleet", VIEWER)                                                                          \
+	X(OVERVIEW, 2, "overview", "overview", VIEWER)                                                                 \
+	X(HEALTH, 4, "health", "health", VIEWER)                                                                       \
+	X(AUDIT, 8, "audit", "audit", ADMIN)                                                                           \
+	X(ALLOCATIONS, 16, "allocations", "allocation", VIEWER)                                                        \
+	X(OPERATIONS, 32, "operations", "operation", VIEWER)
+enum gm_topic {
+#define GM_TOPIC_ENUM(name, bit, word, event, role) GM_TOPIC_##name = (bit),
+	GM_TOPIC_LIST(GM_TOPIC_ENUM)
+#undef GM_TOPIC_ENUM
+};
 
 struct gm_events_conf {
 	const struct gm_clock *clock;

@@ -256,6 +256,119 @@ static const struct gm_body_field change_fields[] = {
 	  .item_size = sizeof(struct board) },
 };
 
+struct gang {
+	struct gm_str id;
+	int64_t size;
+};
+struct wish {
+	struct gang gang;
+	struct gm_body_map labels;
+};
+static const struct gm_body_field gang_fields[] = {
+	{ .name = "id", .type = GM_BODY_TEXT, .offset = offsetof(struct gang, id), .required = true, .min = 1 },
+	{ .name = "size",
+	  .type = GM_BODY_INT,
+	  .offset = offsetof(struct gang, size),
+	  .required = true,
+	  .min = 2,
+	  .max = 64 },
+};
+static const struct gm_body_field wish_fields[] = {
+	{ .name = "gang",
+	  .type = GM_BODY_OBJECT,
+	  .offset = offsetof(struct wish, gang),
+	  .nullable = true,
+	  .fields = gang_fields,
+	  .field_count = GM_LEN(gang_fields) },
+	{ .name = "labels", .type = GM_BODY_MAP, .offset = offsetof(struct wish, labels), .max = 2 },
+};
+
+static void test_an_object_is_read_into_its_member(void **state)
+{
+	GM_AUTO(gm_arena_fini_p) struct gm_arena arena = { 0 };
+	struct wish w = { 0 };
+	struct gm_err err = { 0 };
+	uint64_t present = 0;
+	(void)state;
+
+	assert_int_equal(gm_body_read(GM_STR("{\"gang\":{\"id\":\"a\",\"size\":4}}"), wish_fields, 2, sizeof(w), &arena,
+				      &w, &present, NULL, &err),
+			 0);
+	assert_int_equal(present, 1);
+	assert_true(gm_str_is(w.gang.id, "a"));
+	assert_int_equal(w.gang.size, 4);
+	assert_int_equal(gm_body_read(GM_STR("{\"gang\":null}"), wish_fields, 2, sizeof(w), &arena, &w, &present, NULL,
+				      &err),
+			 0);
+	assert_int_equal(present, 0);
+}
+
+static void test_what_is_wrong_in_an_object_is_told_by_its_place(void **state)
+{
+	static const struct {
+		const char *body, *where;
+	} rows[] = {
+		{ "{\"gang\":[]}", "/gang" },
+		{ "{\"gang\":{\"id\":\"a\"}}", "/gang/size" },
+		{ "{\"gang\":{\"id\":\"a\",\"size\":1}}", "/gang/size" },
+		{ "{\"gang\":{\"id\":\"a\",\"size\":2,\"x\":1}}", "/gang/x" },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < GM_LEN(rows); i++) {
+		GM_AUTO(gm_arena_fini_p) struct gm_arena arena = { 0 };
+		struct wish w = { .gang.size = 9 };
+		struct gm_err err = { 0 };
+
+		assert_int_equal(gm_body_read(gm_str(rows[i].body), wish_fields, 2, sizeof(w), &arena, &w, NULL, NULL,
+					      &err),
+				 GM_ERR_INVALID);
+		assert_string_equal(err.where, rows[i].where);
+		assert_int_equal(w.gang.size, 9);
+	}
+}
+
+static void test_a_map_is_read_in_its_order(void **state)
+{
+	GM_AUTO(gm_arena_fini_p) struct gm_arena arena = { 0 };
+	struct wish w = { 0 };
+	struct gm_err err = { 0 };
+	(void)state;
+
+	assert_int_equal(gm_body_read(GM_STR("{\"labels\":{\"a/b\":\"x\",\"c\":\"\"}}"), wish_fields, 2, sizeof(w),
+				      &arena, &w, NULL, NULL, &err),
+			 0);
+	assert_int_equal(w.labels.count, 2);
+	assert_true(gm_str_is(w.labels.items[0].key, "a/b") && gm_str_is(w.labels.items[0].value, "x"));
+	assert_true(gm_str_is(w.labels.items[1].key, "c") && w.labels.items[1].value.n == 0);
+}
+
+static void test_a_map_that_breaks_its_rules_is_refused(void **state)
+{
+	static const struct {
+		const char *body, *where;
+	} rows[] = {
+		{ "{\"labels\":[]}", "/labels" },
+		{ "{\"labels\":{\"a\":\"1\",\"b\":\"2\",\"c\":\"3\"}}", "/labels" },
+		{ "{\"labels\":{\"a/b\":7}}", "/labels/a~1b" },
+		{ "{\"labels\":{\"\":\"x\"}}", "/labels/" },
+		{ "{\"labels\":{\"a\\u0001\":\"x\"}}", "/labels/a\x01" },
+	};
+	(void)state;
+
+	for (size_t i = 0; i < GM_LEN(rows); i++) {
+		GM_AUTO(gm_arena_fini_p) struct gm_arena arena = { 0 };
+		struct wish w = { 0 };
+		struct gm_err err = { 0 };
+
+		assert_int_equal(gm_body_read(gm_str(rows[i].body), wish_fields, 2, sizeof(w), &arena, &w, NULL, NULL,
+					      &err),
+				 GM_ERR_INVALID);
+		assert_string_equal(err.where, rows[i].where);
+		assert_int_equal(w.labels.count, 0);
+	}
+}
+
 static void test_objects_in_objects_are_read(void **state)
 {
 	static const char body[] = "{\"devices\":[{\"uuid\":\"a\"},{\"uuid\":\"b\",\"layout\":[{\"profile\":\"1g\"},"
@@ -319,6 +432,10 @@ int main(void)
 		cmocka_unit_test(test_long_unknown_name_is_cut),
 		cmocka_unit_test(test_list_of_texts),
 		cmocka_unit_test(test_no_memory_is_an_error_not_an_absence),
+		cmocka_unit_test(test_an_object_is_read_into_its_member),
+		cmocka_unit_test(test_what_is_wrong_in_an_object_is_told_by_its_place),
+		cmocka_unit_test(test_a_map_is_read_in_its_order),
+		cmocka_unit_test(test_a_map_that_breaks_its_rules_is_refused),
 		cmocka_unit_test(test_objects_in_objects_are_read),
 		cmocka_unit_test(test_errors_in_objects_point_at_the_place),
 	};

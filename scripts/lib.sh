@@ -16,7 +16,7 @@ fi
 build_packages=(gcc meson ninja-build pkg-config python3 git ca-certificates
 	libsodium-dev libxxhash-dev libzstd-dev zlib1g-dev libsqlite3-dev libmicrohttpd-dev libgnutls28-dev
 	libcurl4-openssl-dev libjansson-dev libyaml-dev libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler
-	libseccomp-dev libsmartcols-dev brotli nodejs npm)
+	libseccomp-dev libsmartcols-dev libncurses-dev brotli nodejs npm)
 test_packages=(libcmocka-dev clang clang-format clang-tidy libclang-rt-dev llvm codespell cppcheck gcovr
 	chromium fonts-noto-cjk prometheus sqlite3 openssl curl procps python3-venv)
 bench_packages=(prometheus victoria-metrics wrk procps python3-venv)

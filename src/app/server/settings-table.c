@@ -5,6 +5,7 @@
 #include "app/server/settings-internal.h"
 #include "base/money.h"
 #include "base/parse.h"
+#include "core/alloc/world.h"
 
 /* Rules on one value. The empty text never comes here: it is "not set". */
 
@@ -17,6 +18,15 @@ static int check_rate(struct gm_str value, struct gm_err *err)
 
 	if (!gm_money_parse(value, &micros) || micros < 0 || micros > RATE_MAX)
 		return gm_fail(err, GM_ERR_INVALID, "'%.*s' is not an amount such as 8.0", GM_STR_ARG(value));
+	return 0;
+}
+
+static int check_replicas(struct gm_str value, struct gm_err *err)
+{
+	uint64_t n;
+
+	if (!gm_parse_u64(value, 2, 64, &n))
+		return gm_fail(err, GM_ERR_INVALID, "'%.*s' is not a whole number from 2 to 64", GM_STR_ARG(value));
 	return 0;
 }
 
@@ -149,6 +159,38 @@ const struct gm_option gm_settings_table[] = {
 	    .help = "Names of the nodes whose GPUs are allocated and repartitioned; empty: any"),
 	ROW("gpu.management.pool.max-devices", INT, pool_max_devices, .def = "0", .min = "0", .max = "1000000",
 	    .live = true, .help = "How many GPUs are allocated and repartitioned at most; 0: no limit"),
+	ROW("gpu.management.allocation.ttl", DURATION, allocation_ttl_ms, .def = "10m", .min = "1s", .max = "30d",
+	    .live = true,
+	    .help = "How long devices are kept for a pod that does not come, where a request names no ttlSeconds"),
+	ROW("gpu.management.allocation.pending-limit", DURATION, allocation_pending_limit_ms, .def = "24h", .min = "0s",
+	    .max = "365d", .live = true, .help = "A request that waits for longer is expired; 0s: never"),
+	ROW("gpu.management.allocation.pod-gone-after", DURATION, allocation_gone_ms, .def = "2m", .min = "1s",
+	    .max = "24h", .live = true,
+	    .help = "A pod that was seen on its devices and is not for so long is gone, and gives them back"),
+	ROW("gpu.management.allocation.preemption", BOOL, allocation_preemption, .def = "true", .live = true,
+	    .help = "Let allocations marked preemptible make room for higher priorities"),
+	ROW("gpu.management.allocation.preemption-grace", DURATION, allocation_preemption_grace_ms, .def = "30s",
+	    .min = "0s", .max = "1h", .live = true, .help = "Between the announcement of a preemption and the end"),
+	ROW("gpu.management.allocation.make-slices", ENUM, allocation_make, .def = "beside",
+	    .choices = "never|beside|instead", .live = true,
+	    .help = "Make MIG instances for a request: never; beside what is there (idle ones that we made may go); "
+		    "instead of "
+		    "any idle one"),
+	ROW("gpu.management.allocation.ageing", DURATION, allocation_ageing_ms, .def = "10m", .min = "1s", .max = "7d",
+	    .live = true, .help = "Waiting so long counts like one point of priority more"),
+	ROW("gpu.management.allocation.retry-after", DURATION, allocation_retry_ms, .def = "10m", .min = "1s",
+	    .max = "24h", .live = true, .help = "A device on which a slice could not be made is left out for so long"),
+	ROW("gpu.management.allocation.attempts", INT, allocation_attempts, .def = "3", .min = "1", .max = "100",
+	    .live = true, .help = "How often slices for a request are tried to be made before it fails"),
+	ROW("gpu.management.allocation.hot-celsius", INT, allocation_hot_celsius, .def = "85", .min = "1", .max = "200",
+	    .live = true, .help = "Nothing new goes to a device at or above this temperature"),
+	ROW("gpu.management.mig.cleanup-after", DURATION, mig_cleanup_ms, .def = "5m", .min = "0s", .max = "7d",
+	    .live = true, .help = "How long a slice that we made stays unused before auto-cleanup removes it"),
+	ROW("gpu.management.sharing.replicas", MAP, sharing_replicas, .max = "512", .live = true,
+	    .check = check_replicas,
+	    .help = "How many share a board of a model or variant, as the device plugin is set up "
+		    "(time-slicing, MPS); none: gpuShare "
+		    "is refused"),
 	ROW("cluster.name", TEXT, cluster_name, .def = "default", .min = "1", .max = "63", .check = check_name,
 	    .help = "Name of the cluster: part of every key, table and API object"),
 	ROW("server.bind", TEXT, bind, .def = "0.0.0.0", .min = "1", .max = "45", .check = check_address,
@@ -236,6 +278,9 @@ _Static_assert(GM_ROLE_NONE == 0 && GM_ROLE_VIEWER == 1 && GM_ROLE_OPERATOR == 2
 _Static_assert(GM_LOG_DEBUG == 0 && GM_LOG_INFO == 1 && GM_LOG_WARN == 2 && GM_LOG_ERROR == 3 && GM_LOG_LOGFMT == 0 &&
 		       GM_LOG_JSON == 1,
 	       "the choices of the logging rows are in the order of their enums");
+
+_Static_assert(GM_ALLOC_MAKE_NEVER == 0 && GM_ALLOC_MAKE_BESIDE == 1 && GM_ALLOC_MAKE_INSTEAD == 2,
+	       "the choices of make-slices are in the order of their enum");
 
 /* What a profile sets before any file is read; a file, a variable or a flag overrides it. */
 const struct gm_conf_preset gm_settings_presets[] = {

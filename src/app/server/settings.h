@@ -36,6 +36,20 @@ struct gm_settings {
 	struct gm_option_list pool_nodes;
 	int64_t pool_max_devices; /* 0: no limit */
 
+	/* gpu.management.allocation, .sharing */
+	int64_t allocation_ttl_ms;
+	int64_t allocation_pending_limit_ms; /* 0: none */
+	int64_t allocation_gone_ms;
+	bool allocation_preemption;
+	int64_t allocation_preemption_grace_ms;
+	int allocation_make; /* GM_ALLOC_MAKE_... */
+	int64_t allocation_ageing_ms;
+	int64_t allocation_retry_ms;
+	int64_t allocation_attempts;
+	int64_t allocation_hot_celsius;
+	int64_t mig_cleanup_ms;
+	struct gm_option_map sharing_replicas; /* model or variant id -> how many share a board */
+
 	char *cluster_name;
 
 	/* server */

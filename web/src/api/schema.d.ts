@@ -166,7 +166,7 @@ export interface paths {
         };
         /**
          * Live events
-         * @description Server-sent events: `fleet` (FleetUpdate, a change against the columns with seq baseSeq), `reset` (fetch the columns again), `overview` (Overview), `health`, `audit`. Send Last-Event-ID with the seq of the columns.
+         * @description Server-sent events: `fleet` (FleetUpdate, a change against the columns with seq baseSeq), `reset` (fetch the columns again), `overview` (Overview), `health`, `allocation` (AllocationEvent), `operation` (MigOperation), `audit`. Send Last-Event-ID with the seq of the columns.
          */
         get: operations["streamEvents"];
         put?: never;
@@ -386,6 +386,191 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A promise of devices or MIG instances to a pod */
+        Allocation: {
+            allocationId: string;
+            /** @enum {string} */
+            state: "Pending" | "Provisioning" | "Reserved" | "Bound" | "Released" | "Expired" | "Failed";
+            /** @description Why it is in this state: waiting_for_capacity, over_quota, preempted, pod_gone, ... */
+            reason: string | null;
+            /** @description The same as a sentence */
+            message: string | null;
+            namespace: string;
+            podName: string;
+            /** @enum {string} */
+            workloadType: "Inference" | "Training" | "Development" | "Batch";
+            team: string | null;
+            project: string | null;
+            queue: string | null;
+            /** @description As asked for; a queue adds its own */
+            priority: number;
+            preemptible: boolean;
+            owner: string | null;
+            gang: components["schemas"]["AllocationGang"] | null;
+            /** @description null while it waits */
+            cluster: string | null;
+            /** @description Of its first device; null while it waits */
+            nodeName: string | null;
+            devices: components["schemas"]["AllocationDevice"][];
+            /** @description Of all its devices; null: some have no rate, or it holds none */
+            hourlyCost: number | null;
+            /** @description ISO 4217 */
+            currency: string;
+            /** @description Of the decision */
+            score: components["schemas"]["Score"] | null;
+            /** @description Where else it could have gone; in the answer to the request only */
+            alternatives: components["schemas"]["Alternative"][];
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            grantedAt: string | null;
+            /**
+             * Format: date-time
+             * @description Its pod was seen
+             */
+            boundAt: string | null;
+            /** Format: date-time */
+            endedAt: string | null;
+            /**
+             * Format: date-time
+             * @description null: does not
+             */
+            expiresAt: string | null;
+            /**
+             * Format: date-time
+             * @description It makes room for another then
+             */
+            preemptAt: string | null;
+            /** @description 1: next; null: it does not wait */
+            queuePosition: number | null;
+            /** @description As it was understood */
+            request: components["schemas"]["AllocationRequest"];
+            createdBy: string;
+            /** @description What the pod has to say to get these devices; null while it waits */
+            podSpec: components["schemas"]["PodSpec"] | null;
+        };
+        /** @description A board, a share of one, or a slice that is held */
+        AllocationDevice: {
+            deviceId: string;
+            uuid: string;
+            nodeName: string;
+            model: string;
+            /** @description null: no slice, or not made yet */
+            migInstanceId: string | null;
+            migUuid: string | null;
+            /** @description 2g.20gb; null: no slice */
+            profile: string | null;
+            /** @description H100_2G20GB */
+            profileId: string | null;
+            placement: components["schemas"]["PlacementRange"] | null;
+            /** @description Of the board, 0 to 1; null: all of what is named */
+            share: number | null;
+            /** @description The slice does not exist yet */
+            toBeMade: boolean;
+            hourlyCost: number | null;
+        };
+        /** @description Data of the event `allocation` */
+        AllocationEvent: {
+            allocationId: string;
+            /** @enum {string} */
+            state: "Pending" | "Provisioning" | "Reserved" | "Bound" | "Released" | "Expired" | "Failed";
+            reason: string | null;
+            queuePosition: number | null;
+            /** Format: date-time */
+            at: string;
+        };
+        /** @description A gang, and how many of it have asked */
+        AllocationGang: {
+            id: string;
+            /** @description 2 to 64 members */
+            size: number;
+            /** @description So far */
+            members: number;
+        };
+        /** @description A page of a list */
+        AllocationList: {
+            items: components["schemas"]["Allocation"][];
+            /** @description Cursor of the next page */
+            next: string | null;
+        };
+        /** @description What a pod needs */
+        AllocationRequest: {
+            namespace: string;
+            podName: string;
+            /**
+             * @description Inference without it; decides the weights of the score
+             * @enum {string}
+             */
+            workloadType?: "Inference" | "Training" | "Development" | "Batch";
+            /** @description true: a slice; false: no slice; without it: either */
+            useMig?: boolean;
+            /** @description Nominal GB of each device or slice */
+            requiredMemoryGb?: number;
+            /** @description Exactly this profile: 2g.20gb or H100_2G20GB */
+            migProfile?: string;
+            /** @description 1 to 64, all or nothing */
+            gpuCount?: number;
+            /** @description Part of a board, where sharing is set up; more than 0, at most 1 */
+            gpuShare?: number;
+            /** @description Of the node, in thousandths of a core */
+            cpuMillis?: number;
+            /** @description Of the node */
+            memoryMiB?: number;
+            /** @description Only these models or variants */
+            models?: string[];
+            /** @description None of these */
+            excludeModels?: string[];
+            /** @description 8.0 */
+            minComputeCapability?: string;
+            /** @description GB/s */
+            minMemoryBandwidth?: number;
+            /** @description bf16, fp8, nvlink */
+            features?: string[];
+            /** @description Without it: the one whose namespace it is */
+            team?: string;
+            project?: string;
+            /** @description 0 to 1000; 100 without it */
+            priority?: number;
+            /** @description May make room for a higher priority */
+            preemptible?: boolean;
+            /** @description Of all devices together */
+            maxHourlyCost?: number;
+            /** @description How long devices are kept for a pod that does not come */
+            ttlSeconds?: number;
+            /**
+             * @description balanced without it
+             * @enum {string}
+             */
+            strategy?: "cost" | "pack" | "spread" | "performance" | "balanced";
+            /** @description true without it: several devices on one node */
+            sameNode?: boolean;
+            /**
+             * @description How near several devices must be
+             * @enum {string}
+             */
+            topology?: "any" | "nvlink" | "numa";
+            /** @description Labels of the node */
+            nodeSelector?: {
+                [key: string]: string;
+            };
+            /** @description Only there */
+            cluster?: string;
+            queue?: string;
+            gang?: components["schemas"]["GangRequest"] | null;
+            /** @description Deployment/vllm: its next pod may take the reservation over */
+            owner?: string;
+            /** @description Answer with a Quote, change nothing */
+            dryRun?: boolean;
+        };
+        /** @description Another way to serve a request */
+        Alternative: {
+            deviceIds: string[];
+            nodeName: string;
+            profile: string | null;
+            toBeMade: boolean;
+            score: number;
+            hourlyCost: number | null;
+        };
         /** @description An API key without its secret */
         ApiKey: {
             id: number;
@@ -409,17 +594,17 @@ export interface components {
              */
             revokedAt: string | null;
         };
-        /** @description A page of a list */
-        ApiKeyList: {
-            items: components["schemas"]["ApiKey"][];
-            /** @description Cursor of the next page */
-            next: string | null;
-        };
         /** @description A new API key; its text is shown only here */
         ApiKeyCreated: {
             /** @description Send it as Authorization: Bearer, or X-API-Key */
             key: string;
             info: components["schemas"]["ApiKey"];
+        };
+        /** @description A page of a list */
+        ApiKeyList: {
+            items: components["schemas"]["ApiKey"][];
+            /** @description Cursor of the next page */
+            next: string | null;
         };
         /** @description A wish for an API key */
         ApiKeyRequest: {
@@ -455,6 +640,20 @@ export interface components {
             items: components["schemas"]["Audit"][];
             /** @description Cursor of the next page */
             next: string | null;
+        };
+        /** @description Whether new allocations go to a device */
+        Cordon: {
+            deviceId: string;
+            cordoned: boolean;
+            reason: string | null;
+            by: string | null;
+            /** Format: date-time */
+            at: string | null;
+        };
+        /** @description Why nothing new is to go to a device */
+        CordonRequest: {
+            /** @description At most 200 bytes */
+            reason?: string;
         };
         /** @description A GPU board */
         Device: {
@@ -505,12 +704,27 @@ export interface components {
             };
             /** @description Values computed from others */
             derived: string[];
+            /** @description Nothing new goes to it */
+            cordoned: boolean;
+            /** @description Something of it is held */
+            allocated: boolean;
         };
-        /** @description A page of a list */
-        DeviceList: {
-            items: components["schemas"]["Device"][];
-            /** @description Cursor of the next page */
-            next: string | null;
+        /** @description Who holds something of a device */
+        DeviceAllocation: {
+            allocationId: string;
+            namespace: string;
+            podName: string;
+            team: string | null;
+            /** @enum {string} */
+            state: "Pending" | "Provisioning" | "Reserved" | "Bound" | "Released" | "Expired" | "Failed";
+            migInstanceId: string | null;
+        };
+        /** @description Nothing new goes to this device */
+        DeviceCordon: {
+            reason: string;
+            by: string;
+            /** Format: date-time */
+            at: string;
         };
         /** @description A GPU board with all that is known of it */
         DeviceDetail: {
@@ -561,6 +775,10 @@ export interface components {
             };
             /** @description Values computed from others */
             derived: string[];
+            /** @description Nothing new goes to it */
+            cordoned: boolean;
+            /** @description Something of it is held */
+            allocated: boolean;
             /** @description Frame buffer free (mebibytes) */
             memoryFreeMiB: number | null;
             /** @description Frame buffer kept by the driver (mebibytes) */
@@ -631,6 +849,75 @@ export interface components {
             migProfiles: components["schemas"]["MigProfile"][];
             /** @description Memory slices that placements count in */
             migPlacementUnits: number | null;
+            cordon: components["schemas"]["DeviceCordon"] | null;
+            allocations: components["schemas"]["DeviceAllocation"][];
+        };
+        /** @description A page of a list */
+        DeviceList: {
+            items: components["schemas"]["Device"][];
+            /** @description Cursor of the next page */
+            next: string | null;
+        };
+        /** @description A way to serve the request */
+        ExplainCandidate: {
+            /** @description 1: the best */
+            rank: number;
+            deviceIds: string[];
+            nodeName: string;
+            profile: string | null;
+            placement: components["schemas"]["PlacementRange"] | null;
+            toBeMade: boolean;
+            chosen: boolean;
+            score: number;
+            parts: components["schemas"]["ScorePart"][];
+            hourlyCost: number | null;
+        };
+        /** @description A change with which it would fit, tried on a copy of the world */
+        ExplainChange: {
+            /** @enum {string} */
+            kind: "relax_limit" | "wait" | "repartition" | "evict" | "raise_quota" | "uncordon" | "add_capacity";
+            /** @description Of the request, or the quota's resource */
+            field: string | null;
+            from: string | null;
+            to: string | null;
+            /**
+             * Format: date-time
+             * @description When, if all ends as announced
+             */
+            at: string | null;
+            deviceId: string | null;
+            allocationId: string | null;
+            team: string | null;
+            commands: string[];
+            /** @description It would cost then */
+            hourlyCost: number | null;
+            /** @description The allocator was run again and it fits */
+            verified: boolean;
+            message: string;
+        };
+        /** @description Why devices will not do */
+        ExplainReason: {
+            /** @description memory, taken, cordoned, over_budget, ... */
+            reason: string;
+            /** @description How many */
+            devices: number;
+            /** @description One of them */
+            example: string;
+        };
+        /** @description Why a request is where it is, and what would help */
+        Explanation: {
+            /** Format: date-time */
+            at: string;
+            /** @enum {string} */
+            decision: "granted" | "waiting" | "refused" | "feasible";
+            devicesTotal: number;
+            /** @description Every device that will not do, under its first reason */
+            reasons: components["schemas"]["ExplainReason"][];
+            /** @description The best ten */
+            candidates: components["schemas"]["ExplainCandidate"][];
+            /** @description Cheapest first */
+            changes: components["schemas"]["ExplainChange"][];
+            message: string;
         };
         /** @description Every device in columns; base64 of little-endian arrays, 255: not measured */
         Fleet: {
@@ -690,6 +977,12 @@ export interface components {
             h: string;
             /** @description u8, flags */
             f: string;
+        };
+        /** @description Requests that are served together or not at all */
+        GangRequest: {
+            id: string;
+            /** @description 2 to 64 members */
+            size: number;
         };
         /** @description The server lives */
         Health: {
@@ -814,6 +1107,10 @@ export interface components {
             currency: string;
             models: string[];
         };
+        /** @description As in a pod's spec.affinity.nodeAffinity */
+        NodeAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: components["schemas"]["NodeSelector"];
+        };
         /** @description Nodes by state */
         NodeCounts: {
             total: number;
@@ -828,11 +1125,25 @@ export interface components {
             /** @description Cursor of the next page */
             next: string | null;
         };
+        /** @description As Kubernetes has it */
+        NodeSelector: {
+            nodeSelectorTerms: components["schemas"]["NodeSelectorTerm"][];
+        };
+        /** @description As Kubernetes has it */
+        NodeSelectorRequirement: {
+            key: string;
+            operator: string;
+            values: string[];
+        };
+        /** @description As Kubernetes has it */
+        NodeSelectorTerm: {
+            matchExpressions: components["schemas"]["NodeSelectorRequirement"][];
+        };
         /** @description The fleet in numbers */
         Overview: {
             /** @description Boards known and not gone */
             totalGpuDevices: number;
-            /** @description Workloads that hold a device or slice */
+            /** @description Allocations Reserved or Bound; workloads seen on devices until one was ever made here */
             activeAllocations: number;
             /** @description GPU instances */
             totalMigInstances: number;
@@ -871,12 +1182,34 @@ export interface components {
             open: boolean;
             simulated: boolean;
             targets: components["schemas"]["TargetCounts"];
+            /** @description They wait */
+            pendingAllocations: number;
+            /** @description Boards of which something is held */
+            allocatedDevices: number;
+            cordonedDevices: number;
+        };
+        /** @description Memory slices of a board */
+        PlacementRange: {
+            /** @description The first */
+            start: number;
+            /** @description How many */
+            size: number;
         };
         /** @description Who uses a device */
         Pod: {
             namespace: string;
             pod: string;
             container: string | null;
+        };
+        /** @description What the pod has to say to get the devices it was given */
+        PodSpec: {
+            /** @description Requests and limits of the container */
+            resources: {
+                [key: string]: string;
+            };
+            nodeAffinity: components["schemas"]["NodeAffinity"];
+            tolerations: components["schemas"]["Toleration"][];
+            schedulingGate: string | null;
         };
         /** @description RFC 9457 */
         Problem: {
@@ -887,6 +1220,7 @@ export interface components {
             code: string;
             detail: string;
             errors: components["schemas"]["ProblemError"][];
+            params?: components["schemas"]["ProblemParams"];
             request_id: string;
         };
         /** @description One thing that is wrong */
@@ -895,11 +1229,79 @@ export interface components {
             pointer: string;
             detail: string;
         };
+        /** @description What a program may want to know of a refusal */
+        ProblemParams: {
+            allocationExplain?: components["schemas"]["Explanation"];
+        };
         /** @description Of the devices' utilisation, % */
         Quantiles: {
             p10: number;
             p50: number;
             p90: number;
+        };
+        /** @description A queue and who is in it */
+        Queue: {
+            /** @description Added to a request's; -1000 to 1000 */
+            priority?: number;
+            /** @description Nothing is given */
+            paused?: boolean;
+            /** @enum {string|null} */
+            strategy?: "cost" | "pack" | "spread" | "performance" | "balanced" | null;
+            preemptible?: boolean | null;
+            defaultTtlSeconds?: number | null;
+            /** @description 1 to 10000 */
+            maxPending?: number;
+            /** @description Who may use it; empty: all */
+            teams?: string[];
+            name: string;
+            pending: number;
+            /** @description Allocations that hold devices */
+            active: number;
+        };
+        /** @description A page of a list */
+        QueueList: {
+            items: components["schemas"]["Queue"][];
+            /** @description Cursor of the next page */
+            next: string | null;
+        };
+        /** @description What a queue does with its requests */
+        QueueRequest: {
+            /** @description Added to a request's; -1000 to 1000 */
+            priority?: number;
+            /** @description Nothing is given */
+            paused?: boolean;
+            /** @enum {string|null} */
+            strategy?: "cost" | "pack" | "spread" | "performance" | "balanced" | null;
+            preemptible?: boolean | null;
+            defaultTtlSeconds?: number | null;
+            /** @description 1 to 10000 */
+            maxPending?: number;
+            /** @description Who may use it; empty: all */
+            teams?: string[];
+        };
+        /** @description A team's quota before and after, in whole boards */
+        QuotaEffect: {
+            team: string;
+            usedBefore: number;
+            usedAfter: number;
+            limit: number | null;
+            /** @description Beyond the quota, afterwards */
+            borrowed: number;
+        };
+        /** @description What would become of a request */
+        Quote: {
+            feasible: boolean;
+            /**
+             * Format: date-time
+             * @description Now, or when by the known ends; null: not known
+             */
+            from: string | null;
+            devices: components["schemas"]["AllocationDevice"][];
+            hourlyCost: number | null;
+            currency: string;
+            /** @description null: its team has none */
+            quota: components["schemas"]["QuotaEffect"] | null;
+            explanation: components["schemas"]["Explanation"];
         };
         /** @description The live view stands */
         Ready: {
@@ -931,6 +1333,24 @@ export interface components {
             items: components["schemas"]["Refused"][];
             /** @description Cursor of the next page */
             next: string | null;
+        };
+        /** @description How much longer devices are kept */
+        RenewRequest: {
+            /** @description Without it as the request had it */
+            ttlSeconds?: number;
+        };
+        /** @description How well it fits, 0 to 100 */
+        Score: {
+            total: number;
+            parts: components["schemas"]["ScorePart"][];
+        };
+        /** @description A part of a score; the weights of all add up to 100 */
+        ScorePart: {
+            /** @enum {string} */
+            name: "cost" | "fit" | "fragmentation" | "health" | "locality" | "warmth";
+            /** @description 0 to 100 */
+            value: number;
+            weight: number;
         };
         /** @description One metric in buckets; null: a gap */
         Series: {
@@ -1011,6 +1431,70 @@ export interface components {
             items: components["schemas"]["Target"][];
             /** @description Cursor of the next page */
             next: string | null;
+        };
+        /** @description A team, what it may hold and what it holds */
+        Team: {
+            /** @description 1 to 1000, of the fair share; 1 without it */
+            weight?: number;
+            /** @description Quota in whole boards; null: none */
+            gpuEquivalents?: number | null;
+            /** @description Beyond the quota, while others leave it idle; null: no limit, 0: none */
+            borrowingLimit?: number | null;
+            quotas?: components["schemas"]["TeamQuota"][];
+            /** @description Names of API keys that may use it; empty: everyone */
+            members?: string[];
+            /** @description Whose pods belong to it when a request names no team */
+            namespaces?: string[];
+            name: string;
+            used: components["schemas"]["TeamUse"];
+            pending: number;
+        };
+        /** @description A page of a list */
+        TeamList: {
+            items: components["schemas"]["Team"][];
+            /** @description Cursor of the next page */
+            next: string | null;
+        };
+        /** @description A hard limit */
+        TeamQuota: {
+            /** @description H100_80GB: whole boards; 2g.20gb: slices; H100_80GB/2g.20gb: slices of a model */
+            resource: string;
+            limit: number;
+        };
+        /** @description What a team may hold */
+        TeamRequest: {
+            /** @description 1 to 1000, of the fair share; 1 without it */
+            weight?: number;
+            /** @description Quota in whole boards; null: none */
+            gpuEquivalents?: number | null;
+            /** @description Beyond the quota, while others leave it idle; null: no limit, 0: none */
+            borrowingLimit?: number | null;
+            quotas?: components["schemas"]["TeamQuota"][];
+            /** @description Names of API keys that may use it; empty: everyone */
+            members?: string[];
+            /** @description Whose pods belong to it when a request names no team */
+            namespaces?: string[];
+        };
+        /** @description What a team holds of a resource it has a quota for */
+        TeamResourceUse: {
+            resource: string;
+            used: number;
+        };
+        /** @description What a team holds */
+        TeamUse: {
+            /** @description In whole boards */
+            gpuEquivalents: number;
+            /** @description Beyond its quota */
+            borrowed: number;
+            resources: components["schemas"]["TeamResourceUse"][];
+            /** @description null: nothing it holds has a rate */
+            hourlyCost: number | null;
+        };
+        /** @description As in a pod's spec.tolerations */
+        Toleration: {
+            key: string;
+            operator: string;
+            effect: string;
         };
     };
     responses: never;
@@ -1343,7 +1827,7 @@ export interface operations {
     streamEvents: {
         parameters: {
             query?: {
-                /** @description fleet, overview, health, audit (admin) */
+                /** @description fleet, overview, health, allocations, operations, audit (admin) */
                 topics?: string;
             };
             header?: never;

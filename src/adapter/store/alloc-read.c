@@ -256,6 +256,12 @@ struct claim_walk {
 	int at; /* 1: st stands on a claim */
 };
 
+static int stray_claim(const struct claim_walk *w, struct gm_err *err)
+{
+	return gm_fail(err, GM_ERR_CORRUPT, "unit %lld of device %.*s is claimed by no allocation that holds it",
+		       (long long)sqlite3_column_int64(w->st, 2), GM_STR_ARG(gm_db_column(w->st, 1)));
+}
+
 /* The walk stands behind the record's claims afterwards. */
 static int check_claims(struct claim_walk *w, int64_t seq, const struct gm_alloc_record *record, struct gm_err *err)
 {
@@ -264,6 +270,8 @@ static int check_claims(struct claim_walk *w, int64_t seq, const struct gm_alloc
 
 	if (r)
 		return gm_fail(err, GM_ERR_CORRUPT, "allocation '%s' holds what it does not claim", record->id);
+	if (w->at == 1 && sqlite3_column_int64(w->st, 0) < seq)
+		return stray_claim(w, err);
 	for (size_t i = 0; i < want.count; i++) {
 		const struct gm_claim *c = &want.items[i];
 		if (w->at < 0)
@@ -275,10 +283,8 @@ static int check_claims(struct claim_walk *w, int64_t seq, const struct gm_alloc
 				       record->id, (long long)c->unit, GM_STR_ARG(c->uuid));
 		w->at = gm_db_step(w->db, w->st, err);
 	}
-	if (w->at == 1 && sqlite3_column_int64(w->st, 0) <= seq)
-		return gm_fail(err, GM_ERR_CORRUPT,
-			       "a claim of unit %lld of device %.*s belongs to no allocation that holds it",
-			       (long long)sqlite3_column_int64(w->st, 2), GM_STR_ARG(gm_db_column(w->st, 1)));
+	if (w->at == 1 && sqlite3_column_int64(w->st, 0) == seq)
+		return stray_claim(w, err);
 	return w->at < 0 ? w->at : 0;
 }
 
@@ -317,7 +323,6 @@ int gm_store_alloc_check(struct gm_db *db, struct gm_err *err)
 			r = gm_db_step(db, records, err);
 	}
 	if (!r && w.at == 1)
-		r = gm_fail(err, GM_ERR_CORRUPT, "unit %lld of device %.*s is claimed by no allocation that holds",
-			    (long long)sqlite3_column_int64(w.st, 2), GM_STR_ARG(gm_db_column(w.st, 1)));
+		r = stray_claim(&w, err);
 	return w.at < 0 ? w.at : r;
 }

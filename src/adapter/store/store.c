@@ -103,6 +103,7 @@ static void init(struct gm_store *s, const struct gm_store_conf *conf)
 		.chart = gm_store_chart,
 	};
 	gm_store_auth_init(s);
+	gm_store_alloc_init(s);
 }
 
 int gm_store_open(const struct gm_store_conf *conf, struct gm_store **out, struct gm_err *err)
@@ -264,6 +265,8 @@ int gm_store_check(struct gm_store *s, struct gm_err *err)
 			    ? 0
 			    : gm_fail(err, GM_ERR_CORRUPT, "the database is damaged: %.*s", GM_STR_ARG(said));
 	}
+	if (!r)
+		r = gm_store_alloc_check(reader->db, err);
 	gm_store_reader_give(s, reader);
 	return r;
 }

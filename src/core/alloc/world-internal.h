@@ -43,16 +43,22 @@ struct world_facts {
 };
 
 /* --- What all boards of a sort have in common: what hard limits and prices look at. */
-struct world_space { /* a MIG table; copied, unless it is the catalogue's */
+struct world_shape { /* a MIG table and its layouts; shared by clones */
+	atomic_uint refs;
+	struct gm_mig_table *copy; /* NULL: the table is the catalogue's */
 	const struct gm_mig_table *table;
-	struct gm_slice_space *space; /* NULL: its placements are not known; shared by clones */
-	struct gm_mix mix;	      /* types: profiles of the table */
+	struct gm_slice_space *space; /* NULL: its placements are not known, or it has too many layouts */
+};
+struct world_space {
+	struct world_shape *shape;
+	struct gm_mix mix; /* types: profiles of the table */
 	struct gm_slice_rule rule;
 };
 struct world_kind {
 	char *model;
 	const struct gm_variant *variant; /* NULL */
 	uint32_t space;			  /* NONE: no MIG, or not known how */
+	uint8_t model_bit;		  /* of the model, for gm_pack_request.models */
 	enum gm_mig_mode mig_mode;
 	bool managed, can_make;
 	int memory_gb;
@@ -98,7 +104,7 @@ enum world_condition {
 
 /* --- A board, once anything is known of its uuid. */
 struct world_board {
-	char *uuid;		   /* key of w->board_numbers */
+	char *uuid;		   /* key of w->board_numbers; NULL: a free row, the next one in `node` */
 	struct world_facts *facts; /* NULL: nobody tells of it now */
 	uint32_t node;		   /* NONE without facts */
 	uint32_t kind;		   /* the same */
@@ -117,9 +123,9 @@ struct world_label {
 };
 #define WORLD_WARM_MAX 32
 struct world_node {
-	char *key; /* cluster, NUL, name: of w->node_numbers */
+	char *key; /* cluster, NUL, name: of w->node_numbers; NULL: a free row, the next one in `free_next` */
+	uint32_t free_next;
 	struct gm_str cluster, name;
-	bool present;
 	int64_t cpu_milli, memory_mib; /* as told; -1: not known */
 	char *label_block;
 	struct world_label *labels;
@@ -179,6 +185,7 @@ struct gm_alloc_world {
 	GM_VEC(uint8_t) board_condition;
 	GM_VEC(uint32_t) board_node;
 	struct gm_map board_numbers; /* uuid: number + 1 */
+	uint32_t free_board, free_node;
 	GM_VEC(struct world_node) nodes;
 	struct gm_map node_numbers; /* number + 1 */
 	GM_VEC(struct world_claim) claims;
@@ -188,6 +195,7 @@ struct gm_alloc_world {
 	uint32_t free_entry, first_entry, last_entry;
 	size_t entry_count;
 	GM_VEC(struct world_made) made;
+	GM_VEC(char *) models;	   /* by kind.model_bit; 64 at most */
 	GM_VEC(uint32_t) touched;  /* boards; emptied by the turn */
 	GM_VEC(uint32_t) retrying; /* boards with retry_at_ms */
 	struct gm_lifetimes lifetimes;
@@ -237,6 +245,17 @@ void gm_world_tick(struct gm_alloc_world *w, int64_t now_ms);
 uint32_t gm_world_board(const struct gm_alloc_world *w, struct gm_str uuid);
 /* The same, made known if need be. */
 uint32_t gm_world_board_known(struct gm_alloc_world *w, struct gm_str uuid);
+/*
+ * How a board looks, without those who count as gone (ask NULL: nobody does): its class as a value, not as a number, and
+ * units as bits.
+ */
+struct world_view {
+	struct world_class is;
+	uint32_t held, others;
+	uint8_t condition;
+};
+void gm_world_view(const struct gm_alloc_world *w, uint32_t board, const struct gm_alloc_ask *ask,
+		   struct world_view *out);
 /* Works out anew what follows from facts and claims. */
 void gm_world_refresh(struct gm_alloc_world *w, uint32_t board);
 /* Somebody asked: the rules learn what is asked for. */
@@ -259,6 +278,17 @@ void gm_world_moved(struct gm_alloc_world *w, uint32_t entry, const struct gm_al
 void gm_world_settled(struct gm_alloc_world *w, uint32_t entry, const struct gm_alloc_record *before,
 		      const struct gm_alloc_record *after, int64_t now_ms);
 bool gm_world_queueing_sound(const struct gm_alloc_world *w);
+
+/* --- world-kind.c: what boards have in common, interned. */
+uint32_t gm_world_kind(struct gm_alloc_world *w, const struct gm_alloc_device_fact *fact);
+/* Number of a class that equals `is` but for `boards`. */
+uint32_t gm_world_class(struct gm_alloc_world *w, const struct world_class *is);
+void gm_world_shape_unref(struct world_shape *s);
+void gm_world_classes_reset(struct gm_alloc_world *w);
+/* Forgets kinds and classes that no board has any more, once there are many. */
+void gm_world_kinds_tidy(struct gm_alloc_world *w);
+/* A board of which nothing is known any more gives its number back. */
+void gm_world_board_forget(struct gm_alloc_world *w, uint32_t board);
 
 /* --- decide.c */
 void gm_world_cache_free(struct world_cache *c);

@@ -69,9 +69,13 @@ static enum gm_sql page_sql(const struct gm_alloc_query *q)
 {
 	if (q->states && (q->states & ~live_states()) == 0)
 		return GM_SQL_ALLOCATION_PAGE_LIVE;
-	if (q->states || q->from_ms || q->to_ms || q->team.n || q->project.n || q->namespace_.n)
+	if (q->states || q->from_ms || q->to_ms)
 		return GM_SQL_ALLOCATION_PAGE_FIND;
-	return GM_SQL_ALLOCATION_PAGE;
+	if (q->namespace_.n)
+		return GM_SQL_ALLOCATION_PAGE_NAMESPACE;
+	if (q->project.n)
+		return GM_SQL_ALLOCATION_PAGE_PROJECT;
+	return q->team.n ? GM_SQL_ALLOCATION_PAGE_TEAM : GM_SQL_ALLOCATION_PAGE;
 }
 
 static int read_page(struct gm_db *db, const struct gm_alloc_query *q, gm_record_each each, void *each_ctx,

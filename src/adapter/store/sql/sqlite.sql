@@ -163,6 +163,18 @@ SELECT seq, id, record FROM allocation INDEXED BY allocation_find
 WHERE seq < ?1 AND (?3 = '' OR instr(?3, ',' || state || ',')) AND (ended_ms = 0 OR ended_ms > ?4) AND created_ms < ?5
 	AND (?6 = '' OR team = ?6) AND (?7 = '' OR project = ?7) AND (?8 = '' OR namespace = ?8)
 ORDER BY seq DESC LIMIT ?2;
+-- name: allocation_page_namespace
+SELECT seq, id, record FROM allocation INDEXED BY allocation_namespace
+WHERE namespace = ?8 AND seq < ?1 AND (?6 = '' OR team = ?6) AND (?7 = '' OR project = ?7)
+ORDER BY seq DESC LIMIT ?2;
+-- name: allocation_page_project
+SELECT seq, id, record FROM allocation INDEXED BY allocation_project
+WHERE project = ?7 AND seq < ?1 AND (?6 = '' OR team = ?6) AND (?8 = '' OR namespace = ?8)
+ORDER BY seq DESC LIMIT ?2;
+-- name: allocation_page_team
+SELECT seq, id, record FROM allocation INDEXED BY allocation_team
+WHERE team = ?6 AND seq < ?1 AND (?7 = '' OR project = ?7) AND (?8 = '' OR namespace = ?8)
+ORDER BY seq DESC LIMIT ?2;
 
 -- name: claim_of
 SELECT device_uuid, unit FROM claim WHERE allocation = ?1 ORDER BY device_uuid, unit;

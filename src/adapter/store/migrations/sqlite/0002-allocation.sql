@@ -22,6 +22,9 @@ CREATE TABLE allocation (
 CREATE INDEX allocation_live ON allocation (seq) WHERE live = 1;
 -- All that is filtered by lies here, narrow, in the order of pages: the records are read of what is found only.
 CREATE INDEX allocation_find ON allocation (seq, state, created_ms, ended_ms, team, project, namespace);
+CREATE INDEX allocation_team ON allocation (team, seq);
+CREATE INDEX allocation_project ON allocation (project, seq);
+CREATE INDEX allocation_namespace ON allocation (namespace, seq);
 
 -- One row a unit of a device that is held; the key is what keeps two from holding it.
 CREATE TABLE claim (

@@ -49,7 +49,7 @@ class CommandLine(unittest.TestCase):
             text = out(*command.split(), "--help")
             self.assertEqual(text, out(*command.split(), "-h"))
             self.assertIn(f"usage: gpuctl {command}", text)
-            self.assertIn("--output table|json", text)
+            self.assertIn("--output table|wide|json|yaml", text)
             for code in (DONE, FAILED, USAGE, INPUT):
                 self.assertRegex(text, rf"(?m)^  {code}  \w")
             self.assertLessEqual(max(map(len, text.splitlines())), 120)

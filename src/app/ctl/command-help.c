@@ -41,6 +41,8 @@ static void add_option(struct gm_buf *out, const struct gm_ctl_option *o)
 	GM_AUTO(gm_buf_fini_p) struct gm_buf right = { 0 };
 	const char *value = o->value ? o->value : o->option.choices;
 
+	if (o->letter)
+		gm_buf_addf(&left, "-%c, ", o->letter);
 	gm_buf_addf(&left, "--%s%s%s", o->option.key, value ? " " : "", value ? value : "");
 	gm_buf_add_cstr(&right, o->option.help);
 	if (o->option.min && o->option.max && o->option.type == GM_OPTION_INT)
@@ -52,8 +54,17 @@ static void add_option(struct gm_buf *out, const struct gm_ctl_option *o)
 	add_row(out, gm_buf_str(&left), gm_buf_cstr(&right));
 }
 
-static const char COMMON[] = "  -o, --output table|json             How the answer is written (default table)\n"
-			     "  -h, --help                          This text\n";
+static void add_globals(struct gm_buf *out, const struct gm_ctl_command *command)
+{
+	for (size_t i = 0; i < gm_ctl_global_count; i++)
+		if (gm_ctl_global_applies(&gm_ctl_global_options[i], command))
+			add_option(out, &gm_ctl_global_options[i]);
+}
+
+static void add_operand(struct gm_buf *out, const struct gm_ctl_option *o)
+{
+	add_row(out, gm_str(o->value), o->option.help);
+}
 
 static void add_exit_codes(struct gm_buf *out)
 {
@@ -63,17 +74,31 @@ static void add_exit_codes(struct gm_buf *out)
 #undef EXIT_ROW
 }
 
-static void command_help(const struct gm_ctl_command *c, struct gm_buf *out)
+static void add_usage(struct gm_buf *out, const struct gm_ctl_command *c)
 {
-	gm_buf_addf(out, "%s.\n\nusage: gpuctl %s", c->summary, c->path);
+	gm_buf_addf(out, "usage: gpuctl %s", c->path);
+	for (size_t i = 0; i < c->operand_count; i++) {
+		const struct gm_ctl_option *o = &c->operands[i];
+
+		gm_buf_addf(out, o->required ? " %s%s" : " [%s%s]", o->value,
+			    o->option.type == GM_OPTION_LIST ? "..." : "");
+	}
 	for (size_t i = 0; i < c->option_count; i++)
 		if (c->options[i].required)
 			gm_buf_addf(out, " --%s %s", c->options[i].option.key,
 				    c->options[i].value ? c->options[i].value : c->options[i].option.choices);
 	gm_buf_add_cstr(out, " [options]\n\n");
+}
+
+static void command_help(const struct gm_ctl_command *c, struct gm_buf *out)
+{
+	gm_buf_addf(out, "%s.\n\n", c->summary);
+	add_usage(out, c);
+	for (size_t i = 0; i < c->operand_count; i++)
+		add_operand(out, &c->operands[i]);
 	for (size_t i = 0; i < c->option_count; i++)
 		add_option(out, &c->options[i]);
-	gm_buf_add_cstr(out, COMMON);
+	add_globals(out, c);
 	if (c->notes)
 		gm_buf_addf(out, "\n%s", c->notes);
 	add_exit_codes(out);
@@ -86,11 +111,12 @@ static bool below(const char *path, struct gm_str group)
 
 void gm_ctl_help(struct gm_str path, struct gm_buf *out)
 {
+	const struct gm_ctl_command *c;
 	const char *summary = "Watch and place GPU work from the command line";
 
-	for (size_t i = 0; i < gm_ctl_command_count; i++)
-		if (gm_str_is(path, gm_ctl_commands[i]->path)) {
-			command_help(gm_ctl_commands[i], out);
+	for (size_t i = 0; (c = gm_ctl_command_at(i)) != NULL; i++)
+		if (gm_str_is(path, c->path)) {
+			command_help(c, out);
 			return;
 		}
 	for (size_t i = 0; i < gm_ctl_group_count; i++)
@@ -99,11 +125,11 @@ void gm_ctl_help(struct gm_str path, struct gm_buf *out)
 	gm_buf_addf(out,
 		    "%s.\n\nusage: gpuctl %.*s%sCOMMAND [options]\n\ncommands (gpuctl COMMAND --help says more):\n",
 		    summary, GM_STR_ARG(path), path.n ? " " : "");
-	for (size_t i = 0; i < gm_ctl_command_count; i++)
-		if (below(gm_ctl_commands[i]->path, path))
-			add_row(out, gm_str(gm_ctl_commands[i]->path), gm_ctl_commands[i]->summary);
+	for (size_t i = 0; (c = gm_ctl_command_at(i)) != NULL; i++)
+		if (below(c->path, path))
+			add_row(out, gm_str(c->path), c->summary);
 	gm_buf_add_cstr(out, "\noptions:\n");
-	gm_buf_add_cstr(out, COMMON);
+	add_globals(out, NULL);
 	if (!path.n)
 		gm_buf_add_cstr(out, "  --version                           The version\n");
 	add_exit_codes(out);

@@ -2,115 +2,14 @@
 #include "app/ctl/command.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "base/alloc.h"
+#include "adapter/term/table.h"
+#include "app/ctl/client.h"
+#include "app/ctl/command-line.h"
+#include "app/ctl/output.h"
 #include "base/parse.h"
-
-/* What is in front of every command's own options. */
-struct globals {
-	int output;
-	bool help;
-};
-static const struct gm_ctl_option GLOBALS[] = {
-	{ .option = { .key = "output",
-		      .type = GM_OPTION_ENUM,
-		      .offset = offsetof(struct globals, output),
-		      .choices = "table|json",
-		      .def = "table",
-		      .help = "How the answer is written; -o is short for it" } },
-	{ .option = { .key = "help",
-		      .type = GM_OPTION_BOOL,
-		      .offset = offsetof(struct globals, help),
-		      .def = "false",
-		      .help = "This text" } },
-};
-
-/* The options of one command line: base's option tables over the command's struct and the globals. */
-struct line {
-	const struct gm_ctl_command *command;
-	struct gm_option rows[GM_CTL_OPTIONS_MAX], global_rows[GM_LEN(GLOBALS)];
-	void *args;
-	struct globals globals;
-	struct gm_options options, global_options;
-};
-
-static void line_fini(struct line *l)
-{
-	gm_options_fini(&l->options);
-	gm_options_fini(&l->global_options);
-	free(l->args);
-	*l = (struct line){ 0 };
-}
-GM_DEFINE_AUTO_VALUE(struct line, line_fini)
-
-static void line_init(struct line *l, const struct gm_ctl_command *command)
-{
-	*l = (struct line){ .command = command, .args = gm_xalloc(command->args_size + 1) };
-	for (size_t i = 0; i < command->option_count && i < GM_CTL_OPTIONS_MAX; i++)
-		l->rows[i] = command->options[i].option;
-	for (size_t i = 0; i < GM_LEN(GLOBALS); i++)
-		l->global_rows[i] = GLOBALS[i].option;
-	gm_options_init(&l->options, l->rows, command->option_count, l->args);
-	gm_options_init(&l->global_options, l->global_rows, GM_LEN(GLOBALS), &l->globals);
-}
-
-static int unknown(const struct line *l, struct gm_str name, struct gm_err *err)
-{
-	const char *near = gm_option_nearest(&l->options, name);
-
-	if (near)
-		return gm_fail(err, GM_ERR_INVALID, "unknown option '--%.*s'; did you mean '--%s'?", GM_STR_ARG(name),
-			       near);
-	return gm_fail(err, GM_ERR_INVALID, "unknown option '--%.*s'; --help lists all", GM_STR_ARG(name));
-}
-
-/* One flag at argv[*at]; *at is left on the last argument it took. */
-static int take_flag(struct line *l, int argc, char *const *argv, int *at, struct gm_err *err)
-{
-	struct gm_str text = gm_str(argv[*at]), name;
-	struct gm_origin origin = { .kind = GM_ORIGIN_FLAG };
-	struct gm_options *table = &l->options;
-	const struct gm_option *row;
-	size_t equals = gm_str_find(text, '=');
-
-	if (gm_str_is(text, "-h"))
-		name = GM_STR("help");
-	else if (gm_str_is(text, "-o"))
-		name = GM_STR("output");
-	else if (!gm_str_starts(text, GM_STR("--")))
-		return gm_fail(err, GM_ERR_INVALID, "'%s' is not expected; --help says how", argv[*at]);
-	else
-		name = gm_str_n(text.p + 2, equals - 2);
-	row = gm_option_find(table, name);
-	if (!row) {
-		table = &l->global_options;
-		row = gm_option_find(table, name);
-	}
-	if (!row)
-		return unknown(l, name, err);
-	(void)snprintf(origin.where, sizeof(origin.where), "--%.*s", GM_STR_ARG(name));
-	if (equals < text.n)
-		text = gm_str_n(text.p + equals + 1, text.n - equals - 1);
-	else if (row->type == GM_OPTION_BOOL)
-		text = GM_STR("true");
-	else if (*at + 1 < argc)
-		text = gm_str(argv[++*at]);
-	else
-		return gm_fail_at(err, GM_ERR_INVALID, origin.where, "wants a value");
-	return gm_option_set(table, row, text, &origin, err);
-}
-
-static int check_required(const struct line *l, struct gm_err *err)
-{
-	for (size_t i = 0; i < l->command->option_count; i++)
-		if (l->command->options[i].required &&
-		    gm_option_origin(&l->options, &l->rows[i])->kind == GM_ORIGIN_DEFAULT)
-			return gm_fail(err, GM_ERR_INVALID, "'--%s' is missing; 'gpuctl %s --help' says how",
-				       l->rows[i].key, l->command->path);
-	return 0;
-}
 
 static int complain(const struct gm_err *err, int code)
 {
@@ -118,14 +17,24 @@ static int complain(const struct gm_err *err, int code)
 	return code;
 }
 
-static int print(const struct gm_buf *out)
+static int write_out(struct gm_buf *out, struct gm_err *err)
 {
-	struct gm_err err;
+	if (out->failed || fwrite(out->n ? out->p : "", 1, out->n, stdout) != out->n || fflush(stdout) != 0)
+		return gm_fail(err, GM_ERR_IO, "the answer could not be written");
+	gm_buf_reset(out);
+	return 0;
+}
 
-	if (!out->failed && fwrite(out->n ? out->p : "", 1, out->n, stdout) == out->n && fflush(stdout) == 0)
-		return GM_CTL_EXIT_OK;
-	gm_fail(&err, GM_ERR_IO, "the answer could not be written");
-	return complain(&err, GM_CTL_EXIT_FAILED);
+int gm_ctl_flush(const struct gm_ctl_run *run, struct gm_err *err)
+{
+	return write_out(run->out, err);
+}
+
+static int print(struct gm_buf *out, int code)
+{
+	struct gm_err err = { 0 };
+
+	return write_out(out, &err) == 0 ? code : complain(&err, GM_CTL_EXIT_FAILED);
 }
 
 static int print_help(struct gm_str path)
@@ -133,9 +42,10 @@ static int print_help(struct gm_str path)
 	GM_AUTO(gm_buf_fini_p) struct gm_buf out = { 0 };
 
 	gm_ctl_help(path, &out);
-	return print(&out);
+	return print(&out, GM_CTL_EXIT_OK);
 }
 
+/* A place that is a flag or an operand is the command line's; another one is a file's. */
 static int exit_code_of(const struct gm_err *err)
 {
 	bool of_file = err->where[0] && err->where[0] != '-';
@@ -145,31 +55,103 @@ static int exit_code_of(const struct gm_err *err)
 	return err->code == GM_ERR_INVALID ? GM_CTL_EXIT_USAGE : GM_CTL_EXIT_FAILED;
 }
 
-static int run(const struct gm_ctl_command *command, int argc, char *const *argv)
+/* What the server refused is said as the server said it. */
+static int complain_of_run(const struct gm_ctl_client *client, const struct gm_err *err)
+{
+	enum gm_ctl_exit code = gm_ctl_client_exit(client);
+
+	return complain(err, code == GM_CTL_EXIT_OK ? exit_code_of(err) : (int)code);
+}
+
+/* A command that asks no server knows tables and JSON; YAML is made of its JSON. */
+static int run_local(const struct gm_ctl_command *command, struct gm_ctl_run *run, struct gm_err *err)
+{
+	GM_AUTO(gm_buf_fini_p) struct gm_buf json = { 0 };
+	struct gm_buf *out = run->out;
+	int rc;
+
+	if (run->output == GM_CTL_OUTPUT_WIDE)
+		run->output = GM_CTL_OUTPUT_TABLE;
+	if (run->output != GM_CTL_OUTPUT_YAML)
+		return command->run(run, err);
+	run->output = GM_CTL_OUTPUT_JSON;
+	run->out = &json;
+	rc = command->run(run, err);
+	run->out = out;
+	return rc == 0 && json.n ? gm_ctl_yaml_of(gm_buf_str(&json), out, err) : rc;
+}
+
+static int run_line(struct gm_ctl_line *l)
 {
 	GM_AUTO(gm_buf_fini_p) struct gm_buf out = { 0 };
-	GM_AUTO(line_fini_p) struct line l = { 0 };
+	GM_AUTO(gm_ctl_client_free_p) struct gm_ctl_client *client = NULL;
+	enum gm_ctl_exit exit_code = GM_CTL_EXIT_OK;
 	struct gm_ctl_progress progress;
 	struct gm_err err = { 0 };
+	struct gm_ctl_run run = { .command = l->command,
+				  .globals = &l->globals,
+				  .output = (enum gm_ctl_output)l->globals.output,
+				  .args = l->args,
+				  .options = &l->options,
+				  .out = &out,
+				  .progress = &progress,
+				  .clock = gm_clock_system(),
+				  .colors = gm_term_colors(STDOUT_FILENO),
+				  .exit = &exit_code };
 	int rc = 0;
 
-	line_init(&l, command);
-	for (int i = 0; i < argc && rc == 0; i++)
-		rc = take_flag(&l, argc, argv, &i, &err);
-	if (rc == 0 && l.globals.help)
-		return print_help(gm_str(command->path));
-	if (rc == 0)
-		rc = check_required(&l, &err);
+	if (l->command->flags & GM_CTL_REMOTE)
+		rc = gm_ctl_client_new(&l->globals, &client, &err);
 	if (rc < 0)
-		return complain(&err, GM_CTL_EXIT_USAGE);
-	gm_ctl_progress_init(&progress, stderr, gm_clock_system());
-	rc = command->run(&(struct gm_ctl_run){ .output = (enum gm_ctl_output)l.globals.output,
-						.args = l.args,
-						.out = &out,
-						.progress = &progress },
-			  &err);
+		return complain(&err, exit_code_of(&err));
+	run.client = client;
+	gm_ctl_progress_init(&progress, stderr, run.clock);
+	rc = client ? l->command->run(&run, &err) : run_local(l->command, &run, &err);
 	gm_ctl_progress_end(&progress);
-	return rc < 0 ? complain(&err, exit_code_of(&err)) : print(&out);
+	return rc < 0 ? complain_of_run(client, &err) : print(&out, exit_code);
+}
+
+static int run(const struct gm_ctl_command *command, int argc, char *const *argv)
+{
+	GM_AUTO(gm_ctl_line_fini_p) struct gm_ctl_line l = { 0 };
+	struct gm_err err = { 0 };
+
+	gm_ctl_line_init(&l, command);
+	if (gm_ctl_line_read(&l, argc, argv, &err) < 0)
+		return complain(&err, GM_CTL_EXIT_USAGE);
+	return l.globals.help ? print_help(gm_str(command->path)) : run_line(&l);
+}
+
+bool gm_ctl_given(const struct gm_ctl_run *r, const char *key)
+{
+	const struct gm_option *row = gm_option_find(r->options, gm_str(key));
+
+	return row && gm_option_origin(r->options, row)->kind != GM_ORIGIN_DEFAULT;
+}
+
+int gm_ctl_confirm(const struct gm_ctl_run *r, const char *question, struct gm_err *err)
+{
+	char answer[16];
+
+	if (r->globals->yes || r->globals->dry_run)
+		return 0;
+	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+		return gm_fail(err, GM_ERR_INVALID, "%s? Without a terminal --yes is the answer that is wanted",
+			       question);
+	(void)fprintf(stderr, "%s? [y/N] ", question);
+	if (fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y'))
+		return 0;
+	return gm_fail(err, GM_ERR_CONFLICT, "not done");
+}
+
+const struct gm_ctl_command *gm_ctl_command_at(size_t n)
+{
+	for (size_t i = 0; i < gm_ctl_set_count; i++) {
+		if (n < *gm_ctl_sets[i].count)
+			return &gm_ctl_sets[i].commands[n];
+		n -= *gm_ctl_sets[i].count;
+	}
+	return NULL;
 }
 
 /* The words of argv that are one of our paths, or lead to one: the longest. How many words; *out_command when it is whole. */
@@ -182,11 +164,12 @@ static int find(int argc, char *const *argv, struct gm_buf *path, const struct g
 		if (words)
 			gm_buf_add_char(path, ' ');
 		gm_buf_add_cstr(path, argv[words]);
-		for (size_t i = 0; i < gm_ctl_command_count; i++) {
-			struct gm_str whole = gm_str(gm_ctl_commands[i]->path);
+		const struct gm_ctl_command *c;
+		for (size_t i = 0; (c = gm_ctl_command_at(i)) != NULL; i++) {
+			struct gm_str whole = gm_str(c->path);
 
 			if (gm_str_eq(whole, gm_buf_str(path))) {
-				*out_command = gm_ctl_commands[i];
+				*out_command = c;
 				return words + 1;
 			}
 			leads |= gm_str_starts(whole, gm_buf_str(path)) && whole.p[path->n] == ' ';
@@ -207,11 +190,12 @@ int gm_ctl_main(int argc, char *const *argv)
 	int words = find(argc, argv, &path, &command);
 	const char *next = words < argc ? argv[words] : NULL;
 
+	gm_term_locale();
 	if (command)
 		return run(command, argc - words, argv + words);
 	if (next && !words && strcmp(next, "--version") == 0) {
 		gm_buf_add_cstr(&path, "gpuctl " GM_VERSION "\n");
-		return print(&path);
+		return print(&path, GM_CTL_EXIT_OK);
 	}
 	if (next && (strcmp(next, "--help") == 0 || strcmp(next, "-h") == 0))
 		return print_help(gm_buf_str(&path));

@@ -124,16 +124,31 @@ static int run(struct gm_keys *k, struct job *job, struct gm_err *err)
 	return r ? r : gm_recorder_run(k->conf.recorder, run_job, job, err);
 }
 
-static struct gm_audit audit_of(struct gm_keys *k, const struct gm_actor *actor, const char *action)
+struct gm_audit gm_audit_of(const struct gm_actor *actor, const char *action, int64_t now_ms)
 {
 	const struct gm_identity *who = actor->identity;
 
-	return (struct gm_audit){ .at_ms = gm_wall_ms(k->conf.clock),
+	return (struct gm_audit){ .at_ms = now_ms,
 				  .actor = gm_str(who ? who->name : "system"),
 				  .role = gm_str(who ? gm_role_name(who->role) : "system"),
 				  .address = actor->address,
 				  .action = gm_str(action),
 				  .request_id = actor->request_id };
+}
+
+static struct gm_audit audit_of(struct gm_keys *k, const struct gm_actor *actor, const char *action)
+{
+	return gm_audit_of(actor, action, gm_wall_ms(k->conf.clock));
+}
+
+void gm_audit_event_write(struct gm_json *w, const struct gm_audit *row)
+{
+	gm_json_object(w);
+	gm_json_ktime(w, "at", row->at_ms);
+	gm_json_kstr(w, "actor", row->actor);
+	gm_json_kstr(w, "action", row->action);
+	gm_json_kstr(w, "object", row->object);
+	gm_json_end_object(w);
 }
 
 static void tell(struct gm_keys *k, const struct gm_audit *row)
@@ -144,12 +159,7 @@ static void tell(struct gm_keys *k, const struct gm_audit *row)
 	if (!k->conf.audited)
 		return;
 	gm_json_init(&w, &b);
-	gm_json_object(&w);
-	gm_json_ktime(&w, "at", row->at_ms);
-	gm_json_kstr(&w, "actor", row->actor);
-	gm_json_kstr(&w, "action", row->action);
-	gm_json_kstr(&w, "object", row->object);
-	gm_json_end_object(&w);
+	gm_audit_event_write(&w, row);
 	k->conf.audited(k->conf.ctx, gm_buf_str(&b));
 }
 

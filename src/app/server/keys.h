@@ -60,6 +60,9 @@ int gm_keys_revoke(struct gm_keys *k, const struct gm_actor *actor, int64_t id, 
 /* An audit row of its own, for what changes no key; `before` and `after` are JSON or empty. */
 int gm_keys_audit(struct gm_keys *k, const struct gm_actor *actor, const char *action, struct gm_str object,
 		  struct gm_str before, struct gm_str after, struct gm_err *err) GM_CHECKED;
+/* The same as a row that somebody else writes together with what it tells of, and what the event stream says of it then. */
+struct gm_audit gm_audit_of(const struct gm_actor *actor, const char *action, int64_t now_ms);
+void gm_audit_event_write(struct gm_json *w, const struct gm_audit *row);
 /* A key without its digest, as JSON. */
 void gm_key_write(struct gm_json *w, const struct gm_key *key);
 void gm_audit_write(struct gm_json *w, const struct gm_audit *row);

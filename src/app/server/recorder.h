@@ -9,6 +9,7 @@
 #include "adapter/store/writer.h"
 #include "base/clock.h"
 #include "core/alloc/alloc-store.h"
+#include "core/alloc/alloc-store.h"
 #include "core/auth/auth-store.h"
 #include "core/fleet/fleet-store.h"
 
@@ -41,6 +42,7 @@ void gm_recorder_give_up_history(struct gm_recorder *r, const struct gm_err *why
 /* For reading, any thread; NULL when no database is open, the first also without history. */
 const struct gm_fleet_store *gm_recorder_fleet_store(const struct gm_recorder *r);
 const struct gm_auth_store *gm_recorder_auth_store(const struct gm_recorder *r);
+const struct gm_alloc_store *gm_recorder_alloc_store(const struct gm_recorder *r);
 const struct gm_alloc_store *gm_recorder_alloc_store(const struct gm_recorder *r);
 
 /* As gm_store_writer_series and _samples; without a database nothing is kept. */

@@ -54,8 +54,9 @@ struct gm_alloc_device_fact {
 	const struct gm_variant *variant; /* NULL: not in the catalogue */
 	const struct gm_mig_table *table; /* NULL: no MIG; one for all devices of a kind */
 	enum gm_mig_mode mig_mode;
-	bool managed;  /* supported-models and pool let us */
-	bool can_make; /* layouts can be changed there */
+	bool managed;	   /* supported-models and pool let us */
+	bool outside_pool; /* it is the pool that does not, for the reason's name */
+	bool can_make;	   /* layouts can be changed there */
 	enum gm_health health;
 	int64_t temperature_decidegrees; /* INT64_MIN: not known */
 	int64_t hourly_micros;		 /* of the whole board; -1: no rate */

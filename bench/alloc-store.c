@@ -306,7 +306,7 @@ int main(int argc, char **argv)
 	const char *dir = NULL;
 	uint64_t clients = 64, seconds = 10, rows = 1000000;
 
-	for (int i = 1; i < argc; i++) {
+	for (int i = 1; i < argc; i += 2) {
 		const struct gm_str value = gm_str(i + 1 < argc ? argv[i + 1] : "");
 		if (strcmp(argv[i], "--dir") == 0 && value.n)
 			dir = value.p;
@@ -316,7 +316,6 @@ int main(int argc, char **argv)
 			return fprintf(stderr, "usage: bench-alloc-store [--dir DIR] [--clients N] [--seconds N] "
 					       "[--rows N]\n"),
 			       2;
-		i++;
 	}
 	if (!dir && !(dir = mkdtemp(own)))
 		return perror("bench-alloc-store"), 1;

@@ -238,19 +238,23 @@ static int read_word(struct reader *r, struct gm_jsonv *v)
 
 static int read_value(struct reader *r, struct gm_jsonv *v);
 
-static int new_value(struct reader *r, struct gm_jsonv ***end, struct gm_jsonv **out)
+/* NULL: *out_rc says why. */
+static struct gm_jsonv *new_value(struct reader *r, struct gm_jsonv ***end, int *out_rc)
 {
 	struct gm_jsonv *v;
 
-	if (++r->values > GM_JSONV_VALUES_MAX)
-		return gm_fail(r->err, GM_ERR_TOO_LARGE, "the JSON has more than %d values", GM_JSONV_VALUES_MAX);
+	if (++r->values > GM_JSONV_VALUES_MAX) {
+		*out_rc = gm_fail(r->err, GM_ERR_TOO_LARGE, "the JSON has more than %d values", GM_JSONV_VALUES_MAX);
+		return NULL;
+	}
 	v = gm_arena_new(r->arena, struct gm_jsonv);
-	if (!v)
-		return no_memory(r);
+	if (!v) {
+		*out_rc = no_memory(r);
+		return NULL;
+	}
 	**end = v;
 	*end = &v->next;
-	*out = v;
-	return 0;
+	return v;
 }
 
 static int read_member_name(struct reader *r, struct gm_str *out)
@@ -304,8 +308,10 @@ static int read_items(struct reader *r, struct gm_jsonv *v, char closing)
 	}
 	for (;;) {
 		(void)skip_blanks(r);
-		rc = new_value(r, &end, &item);
-		if (rc == 0 && object)
+		item = new_value(r, &end, &rc);
+		if (!item)
+			return rc;
+		if (object)
 			rc = read_member_name(r, &item->name);
 		if (rc == 0)
 			rc = read_value(r, item);
@@ -348,15 +354,16 @@ static int read_value(struct reader *r, struct gm_jsonv *v)
 int gm_jsonv_parse(struct gm_str document, struct gm_arena *arena, struct gm_jsonv **out, struct gm_err *err)
 {
 	struct reader r = { .document = document, .arena = arena, .err = err };
-	struct gm_jsonv *root = NULL, **end = &root, *v = NULL;
-	int rc;
+	struct gm_jsonv *root = NULL, **end = &root, *v;
+	int rc = 0;
 
 	if (!gm_str_utf8_ok(document))
 		return gm_fail(err, GM_ERR_PARSE, "not JSON: not UTF-8");
 	(void)skip_blanks(&r);
-	rc = new_value(&r, &end, &v);
-	if (rc == 0)
-		rc = read_value(&r, v);
+	v = new_value(&r, &end, &rc);
+	if (!v)
+		return rc;
+	rc = read_value(&r, v);
 	if (rc)
 		return rc;
 	if (skip_blanks(&r) != -1)
@@ -379,7 +386,7 @@ static const struct gm_jsonv *item_at(const struct gm_jsonv *list, struct gm_str
 {
 	uint64_t index;
 
-	if (!gm_parse_u64(number, 0, list->count, &index))
+	if (!list || !gm_parse_u64(number, 0, list->count, &index))
 		return NULL;
 	gm_jsonv_each (list, item)
 		if (index-- == 0)

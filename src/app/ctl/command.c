@@ -108,7 +108,7 @@ static int run_line(struct gm_ctl_line *l)
 	gm_ctl_progress_init(&progress, stderr, run.clock);
 	rc = client ? l->command->run(&run, &err) : run_local(l->command, &run, &err);
 	gm_ctl_progress_end(&progress);
-	return rc < 0 ? complain_of_run(client, &err) : print(&out, exit_code);
+	return rc < 0 ? complain_of_run(client, &err) : print(&out, (int)exit_code);
 }
 
 static int run(const struct gm_ctl_command *command, int argc, char *const *argv)

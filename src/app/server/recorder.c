@@ -81,11 +81,6 @@ const struct gm_alloc_store *gm_recorder_alloc_store(const struct gm_recorder *r
 	return r->store ? gm_store_alloc(r->store) : NULL;
 }
 
-const struct gm_alloc_store *gm_recorder_alloc_store(const struct gm_recorder *r)
-{
-	return r->store ? gm_store_alloc(r->store) : NULL;
-}
-
 void gm_recorder_give_up_history(struct gm_recorder *r, const struct gm_err *why)
 {
 	r->no_history = true;

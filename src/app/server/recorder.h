@@ -43,7 +43,6 @@ void gm_recorder_give_up_history(struct gm_recorder *r, const struct gm_err *why
 const struct gm_fleet_store *gm_recorder_fleet_store(const struct gm_recorder *r);
 const struct gm_auth_store *gm_recorder_auth_store(const struct gm_recorder *r);
 const struct gm_alloc_store *gm_recorder_alloc_store(const struct gm_recorder *r);
-const struct gm_alloc_store *gm_recorder_alloc_store(const struct gm_recorder *r);
 
 /* As gm_store_writer_series and _samples; without a database nothing is kept. */
 void gm_recorder_series(struct gm_recorder *r, const struct gm_series_def *def);

@@ -121,9 +121,10 @@ const struct gm_route gm_route_table[] = {
 			     .def = "fleet,overview,health",
 			     .help = "fleet, overview, health, allocations, operations, audit (admin)" }),
 	  .summary = "Live events",
-	  .description = "Server-sent events: `fleet` (FleetUpdate, a change against the columns with seq baseSeq), "
-			 "`reset` (fetch the columns again), `overview` (Overview), `health`, `allocation` (AllocationEvent), "
-			 "`operation` (MigOperation), `audit`. Send Last-Event-ID with the seq of the columns." },
+	  .description =
+		  "Server-sent events: `fleet` (FleetUpdate, a change against the columns with seq baseSeq), "
+		  "`reset` (fetch the columns again), `overview` (Overview), `health`, `allocation` (AllocationEvent), "
+		  "`operation` (MigOperation), `audit`. Send Last-Event-ID with the seq of the columns." },
 	GET("/api/v1/scrape/targets", VIEWER, gm_api_targets, "listTargets", "scrape", "TargetList",
 	    PARAMS(LIMIT, CURSOR), "Sources and how they answer"),
 	GET("/api/v1/auth/me", VIEWER, gm_api_me, "getMe", "auth", "Me", NULL, "Who the request is"),

@@ -82,7 +82,7 @@ static void test_names_go_both_ways(void **state)
 	}
 	assert_true(gm_alloc_state_parse(GM_STR("bound"), &s));
 	assert_int_equal(s, GM_ALLOC_STATE_BOUND);
-	assert_false(gm_alloc_state_parse(GM_STR("Boun"), &s));
+	assert_false(gm_alloc_state_parse(GM_STR("Boundx"), &s));
 	assert_false(gm_alloc_state_parse(GM_STR(""), &s));
 }
 

@@ -313,12 +313,10 @@ static int check_row(struct claim_walk *w, sqlite3_stmt *st, struct gm_err *err)
 int gm_store_alloc_check(struct gm_db *db, struct gm_err *err)
 {
 	struct claim_walk w = { .db = db };
-	GM_AUTO(gm_statement_reset_p) sqlite3_stmt *claims = NULL;
 	GM_AUTO(gm_statement_reset_p) sqlite3_stmt *records = NULL;
 	int r = 0;
 
 	w.at = gm_db_query(db, GM_SQL_CLAIM_BY_ALLOCATION, NULL, 0, &w.st, err);
-	claims = w.st;
 	if (w.at >= 0)
 		r = gm_db_query(db, GM_SQL_ALLOCATION_LOAD, NULL, 0, &records, err);
 	while (w.at >= 0 && r == 1) {
@@ -328,5 +326,6 @@ int gm_store_alloc_check(struct gm_db *db, struct gm_err *err)
 	}
 	if (!r && w.at == 1)
 		r = stray_claim(&w, err);
+	gm_statement_reset_p(&w.st);
 	return w.at < 0 ? w.at : r;
 }

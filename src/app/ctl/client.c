@@ -150,7 +150,7 @@ static int configure(struct gm_ctl_client *c, const struct gm_ctl_globals *g, st
 	/* A context that is named by a flag stands before the environment. */
 	if (g->server[0])
 		server = g->server;
-	else if (variable && !(g->context[0] && context->server[0]))
+	else if (variable && !(g->context[0] && context && context->server[0]))
 		server = variable;
 	if (context && context->server[0] && strcmp(server, context->server) != 0)
 		context = NULL;

@@ -176,7 +176,7 @@ static int context_set(const struct gm_ctl_run *run, struct gm_err *err)
 
 	if (rc == 0)
 		rc = gm_ctl_context_make(&all, gm_str(a->name), &c, err);
-	if (rc < 0)
+	if (rc)
 		return rc;
 	set_text(&c->server, run, "server", a->server);
 	set_text(&c->ca_file, run, "ca-file", a->ca_file);

@@ -704,10 +704,6 @@ export interface components {
             };
             /** @description Values computed from others */
             derived: string[];
-            /** @description Nothing new goes to it */
-            cordoned: boolean;
-            /** @description Something of it is held */
-            allocated: boolean;
         };
         /** @description Who holds something of a device */
         DeviceAllocation: {
@@ -775,10 +771,6 @@ export interface components {
             };
             /** @description Values computed from others */
             derived: string[];
-            /** @description Nothing new goes to it */
-            cordoned: boolean;
-            /** @description Something of it is held */
-            allocated: boolean;
             /** @description Frame buffer free (mebibytes) */
             memoryFreeMiB: number | null;
             /** @description Frame buffer kept by the driver (mebibytes) */
@@ -849,8 +841,6 @@ export interface components {
             migProfiles: components["schemas"]["MigProfile"][];
             /** @description Memory slices that placements count in */
             migPlacementUnits: number | null;
-            cordon: components["schemas"]["DeviceCordon"] | null;
-            allocations: components["schemas"]["DeviceAllocation"][];
         };
         /** @description A page of a list */
         DeviceList: {
@@ -1182,11 +1172,6 @@ export interface components {
             open: boolean;
             simulated: boolean;
             targets: components["schemas"]["TargetCounts"];
-            /** @description They wait */
-            pendingAllocations: number;
-            /** @description Boards of which something is held */
-            allocatedDevices: number;
-            cordonedDevices: number;
         };
         /** @description Memory slices of a board */
         PlacementRange: {
